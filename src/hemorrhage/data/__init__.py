@@ -1,0 +1,1 @@
+"""What a data set is: labels, slice table, folds, draws, augmentation, batches and metrics."""

@@ -1,0 +1,70 @@
+"""Writing files so that a reader sees the old one or the new one, never a half."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hemorrhage.errors import HemorrhageError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path` that is renamed onto it when the block ends without an error.
+
+    The temporary name keeps the suffix of `path`, since writers choose a format by it. On an error the
+    temporary file is removed and `path` stays as it was; a full or read-only folder raises HemorrhageError.
+    """
+    temporary = _reserve_beside(path)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise HemorrhageError(f"{path}: could not be written ({error.strerror or error}). {_ADVICE}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes `value` as indented JSON, atomically; raises HemorrhageError where the folder cannot be written."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Returns the value that the JSON file holds; raises HemorrhageError where it is missing or malformed."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise HemorrhageError(f"{path}: could not be read ({error.strerror or error}).") from error
+    except ValueError as error:
+        raise HemorrhageError(f"{path}: expected JSON, {error}.") from error
+
+
+def make_folder(path: Path) -> Path:
+    """Returns `path` after making it and its parents; raises HemorrhageError where that is not allowed."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HemorrhageError(f"{path}: the folder could not be made ({error.strerror or error}). {_ADVICE}") from error
+    return path
+
+
+_ADVICE = "Free some space, or name a folder that can be written."
+
+
+def _reserve_beside(path: Path) -> Path:
+    make_folder(path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise HemorrhageError(f"{path}: could not be written ({error.strerror or error}). {_ADVICE}") from error
+    os.close(handle)
+    # mkstemp makes files for the owner alone; an output should obey the user's umask like any other.
+    umask = os.umask(0)
+    os.umask(umask)
+    os.chmod(name, 0o666 & ~umask)
+    return Path(name)

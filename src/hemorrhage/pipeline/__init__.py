@@ -1,0 +1,1 @@
+"""The verbs: each module reads a folder and writes a folder."""
