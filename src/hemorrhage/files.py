@@ -1,8 +1,7 @@
 """Writing files so that a reader sees the old one or the new one, never a half."""
 
 import json
-import os
-import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,10 +17,11 @@ def replacing(path: Path) -> Iterator[Path]:
     The temporary name keeps the suffix of `path`, since writers choose a format by it. On an error the
     temporary file is removed and `path` stays as it was; a full or read-only folder raises HemorrhageError.
     """
-    temporary = _reserve_beside(path)
+    make_folder(path.parent)
+    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex}{path.suffix}")
     try:
         yield temporary
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         raise HemorrhageError(f"{path}: could not be written ({error.strerror or error}). {_ADVICE}") from error
     finally:
@@ -54,17 +54,3 @@ def make_folder(path: Path) -> Path:
 
 
 _ADVICE = "Free some space, or name a folder that can be written."
-
-
-def _reserve_beside(path: Path) -> Path:
-    make_folder(path.parent)
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    except OSError as error:
-        raise HemorrhageError(f"{path}: could not be written ({error.strerror or error}). {_ADVICE}") from error
-    os.close(handle)
-    # mkstemp makes files for the owner alone; an output should obey the user's umask like any other.
-    umask = os.umask(0)
-    os.umask(umask)
-    os.chmod(name, 0o666 & ~umask)
-    return Path(name)

@@ -30,11 +30,29 @@ one of a megabyte can unpack to gigabytes before any tag can be looked at."""
 
 MAX_PIXELS = 4096 * 4096
 
-_TAGS = (
-    "SOPInstanceUID Modality PatientID StudyInstanceUID SeriesInstanceUID ImagePositionPatient "
-    "ImageOrientationPatient SamplesPerPixel PhotometricInterpretation NumberOfFrames Rows Columns PixelSpacing "
-    "BitsAllocated BitsStored HighBit PixelRepresentation WindowCenter WindowWidth RescaleIntercept RescaleSlope"
-).split()
+_TAGS = [
+    "SOPInstanceUID",
+    "Modality",
+    "PatientID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "PixelSpacing",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "WindowCenter",
+    "WindowWidth",
+    "RescaleIntercept",
+    "RescaleSlope",
+]
 _TAGS_WITH_PIXELS = [*_TAGS, "PixelData"]
 
 
@@ -152,7 +170,7 @@ def _read_dataset(path: Path, defer_size: int | None = None) -> FileDataset:
         raise DicomError(path, f"its transfer syntax {syntax.name} is not allowed; expected one of: {allowed}.")
     try:
         return pydicom.dcmread(path, specific_tags=_TAGS_WITH_PIXELS, defer_size=defer_size)
-    except Exception as error:  # pydicom raises whatever a damaged byte leads to; all of it means unreadable
+    except Exception as error:  # noqa: BLE001 - pydicom raises whatever a damaged byte leads to; all of it means unreadable
         _fail_unreadable(path, error)
 
 
@@ -163,7 +181,7 @@ def _read_transfer_syntax(path: Path) -> UID:
         raise DicomError(path, "not a DICOM file (no DICM mark after the 128-byte preamble).") from error
     except OSError as error:
         raise DicomError(path, f"could not be opened ({error.strerror or error}).") from error
-    except Exception as error:  # as in _read_dataset
+    except Exception as error:  # noqa: BLE001 - as in _read_dataset
         _fail_unreadable(path, error)
     syntax = meta.get("TransferSyntaxUID")
     if not isinstance(syntax, UID):
@@ -231,7 +249,7 @@ def _number(path: Path, dataset: FileDataset, keyword: str) -> float:
 def _integer(path: Path, dataset: FileDataset, keyword: str) -> int:
     try:
         value = dataset.get(keyword)
-    except Exception as error:  # as in _read_dataset: pydicom converts on access
+    except Exception as error:  # noqa: BLE001 - as in _read_dataset: pydicom converts on access
         _fail_unreadable(path, error)
     if not isinstance(value, int):
         raise DicomError(path, f"expected one whole number in {keyword}, received {value!r}.")
@@ -274,7 +292,7 @@ def _decode_pixels(path: Path, dataset: FileDataset, header: Header) -> np.ndarr
     try:
         # Values beyond BitsStored are kept: masking them turns padding of -3024 in 12 bits into bone.
         raw = pixel_array(dataset, raw=True, correct_unused_bits=False)
-    except Exception as error:  # as in _read_dataset: every decoder plugin has errors of its own
+    except Exception as error:
         cause = f"its {UID(header.transfer_syntax).name} pixels could not be decoded ({type(error).__name__}: {error})"
         raise DicomError(path, f"{' '.join(cause.split())}.") from error
     if raw.shape != (header.rows, header.columns):

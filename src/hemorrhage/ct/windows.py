@@ -18,7 +18,7 @@ class Window:
     def __post_init__(self) -> None:
         if not (np.isfinite(self.center) and np.isfinite(self.width) and self.width > 0):
             raise HemorrhageError(
-                f"A window needs a finite center and a width above 0. Received: center={self.center}, width={self.width}."
+                f"A window needs a finite center and a width above 0. Received: {self.center}/{self.width}."
             )
 
     @property

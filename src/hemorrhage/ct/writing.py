@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 from pydicom import config
+from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.datadict import dictionary_VR
 from pydicom.uid import UID, CTImageStorage, generate_uid
 
 from hemorrhage.ct.dicom import Header
