@@ -1,0 +1,43 @@
+"""Where coded slices come from: anything with the one method of SliceSource."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from hemorrhage.ct.codec import build_window_table, encode_slice, window_codes
+from hemorrhage.ct.dicom import read_slice
+from hemorrhage.ct.windows import Window
+
+
+class SliceSource(Protocol):
+    """Slices by image id, ready to be windowed."""
+
+    def read_codes(self, image_id: str) -> np.ndarray:
+        """Returns the slice as one-byte codes (ct.codec), uint8 size x size; raises DicomError where it cannot."""
+        ...
+
+
+class DicomSource:
+    """Slices decoded from their DICOM files each time they are asked for."""
+
+    def __init__(self, paths: Mapping[str, Path], size: int) -> None:
+        self._paths = paths
+        self._size = size
+
+    def read_codes(self, image_id: str) -> np.ndarray:
+        """Returns the slice as in SliceSource; raises KeyError for an id that has no file."""
+        return encode_slice(read_slice(self._paths[image_id]).pixels_hu, self._size)
+
+
+class WindowedSource:
+    """The images of a source: its codes looked up in a set of windows."""
+
+    def __init__(self, source: SliceSource, windows: Sequence[Window]) -> None:
+        self._source = source
+        self._window_table = build_window_table(windows)
+
+    def read_image(self, image_id: str) -> np.ndarray:
+        """Returns the slice as uint8 size x size x len(windows); errors as in SliceSource."""
+        return window_codes(self._source.read_codes(image_id), self._window_table)
