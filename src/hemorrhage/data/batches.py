@@ -14,7 +14,8 @@ class SliceBatches(keras.utils.PyDataset):
 
     The order is that of `image_ids` (keras' own shuffling draws from a global generator). Threads, not processes,
     read ahead: the images are uint8 and the decoder releases the lock. A slice that cannot be read is left out of
-    its batch and kept in `unreadable` with its cause.
+    its batch and kept in `unreadable` with its cause. `failure` keeps the error that ended the reading, since
+    backends wrap what a reading thread raises in errors of their own.
     """
 
     def __init__(
@@ -35,9 +36,15 @@ class SliceBatches(keras.utils.PyDataset):
         self._augmentation = augmentation
         self._epoch = epoch
         self.unreadable: dict[str, str] = {}
+        self.failure: HemorrhageError | None = None
 
     def __len__(self) -> int:
         return -(-len(self._image_ids) // self._batch_size)
+
+    @property
+    def slice_count(self) -> int:
+        """How many slices the epoch shows, copies counted, before unreadable ones are left out."""
+        return len(self._image_ids)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns batch `index`: uint8 N x size x size x C and float32 N x 6, N at most the batch size.
@@ -48,10 +55,11 @@ class SliceBatches(keras.utils.PyDataset):
         images = {place: image for place in places if (image := self._read(place)) is not None}
         if not images:
             first = self._image_ids[places[0]]
-            raise HemorrhageError(
-                f"Not one of the {len(places)} slices of a batch could be read; first {first}: "
-                f"{self.unreadable[first]} Run 'hemorrhage audit' on the input."
+            self.failure = HemorrhageError(
+                f"Not one of the {len(places)} slices of a batch could be read; first: {self.unreadable[first]} "
+                "Run 'hemorrhage audit' on the input."
             )
+            raise self.failure
         return np.stack(list(images.values())), self._labels[list(images)].astype(np.float32)
 
     def _read(self, place: int) -> np.ndarray | None:

@@ -92,7 +92,7 @@ def read_or_scan_slices(
     """
     cached = cache_folder / f"{_listing_hash(paths)}.parquet"
     if cached.is_file():
-        return read_table(cached)
+        return read_table(cached).assign(path=[str(path) for path in paths])
     table = scan_slices(paths, workers=workers, progress=progress)
     write_table(cached, table)
     return table
@@ -134,7 +134,7 @@ def _pixel_facts(pixels_hu: np.ndarray) -> dict[str, Any]:
 
 
 def _listing_hash(paths: Sequence[Path]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b("|".join(_SCHEMA).encode(), digest_size=16)
     for path in paths:
         status = path.stat()
         digest.update(f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}\n".encode())

@@ -1,0 +1,7 @@
+"""`python -m hemorrhage` is the command `hemorrhage`."""
+
+import sys
+
+from hemorrhage.cli import main
+
+sys.exit(main())

@@ -1,0 +1,263 @@
+"""The command line: arguments to verbs. Each verb is imported when it is called, so that --help is instant."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hemorrhage import __version__
+from hemorrhage.errors import HemorrhageError
+from hemorrhage.pipeline.console import Console
+
+NOT_CLINICAL = "Research use only, not for clinical decisions."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit status of one command: 0, 2 for an error the user can mend (1 for audit), 130 if interrupted."""
+    # TensorFlow reads it at import; its notes on CPU features drown this program's lines.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    options = _build_parser().parse_args(arguments)
+    try:
+        return int(options.verb(options))
+    except (HemorrhageError, OSError) as error:
+        print(f"hemorrhage {options.name}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1 if options.name == "audit" else 2
+    except KeyboardInterrupt:
+        print(f"\nhemorrhage {options.name}: interrupted; what was finished is kept.", file=sys.stderr)
+        return 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}. Try '{self.prog} --help'.\n")
+
+
+def _build_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="hemorrhage",
+        description=f"Intracranial hemorrhage in head CT, from DICOM to submission.csv. {NOT_CLINICAL}",
+        epilog="Begin with: hemorrhage phantom input/phantom, then: hemorrhage train input --model compact --run first",
+    )
+    parser.add_argument("--version", action="version", version=f"hemorrhage {__version__}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for add in (_add_phantom, _add_audit, _add_train, _add_predict, _add_submit, _add_score, _add_demo):
+        add(verbs)
+    return parser
+
+
+def _add_verb(verbs: Any, name: str, verb: Any, summary: str, example: str) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(verb=verb, name=name)
+    return parser
+
+
+def _add_phantom(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "phantom",
+        _phantom,
+        "Write a synthetic data set in Kaggle's layout: heads made from anatomy, with and without bleeding.",
+        "hemorrhage phantom input/phantom --patients 60 --seed 0",
+    )
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder to write; must be new or empty")
+    parser.add_argument("--patients", type=int, default=60, help="how many (default 60, some 32 slices each)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed makes other heads (default 0)")
+    parser.add_argument("--size", type=int, default=512, help="pixels a side (default 512, as scanners store)")
+
+
+def _add_audit(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "audit",
+        _audit,
+        "Print what a data set holds; exit 1 where training on it would be unsafe.",
+        "hemorrhage audit input",
+    )
+    _add_input(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+    parser.add_argument("--quick", action="store_true", help="read headers alone, not pixels")
+
+
+def _add_train(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "train",
+        _train,
+        "Train a network on a data set in Kaggle's layout, into submissions/RUN.",
+        "hemorrhage train input --model effb4 --run first --fold 0 --set draw=balance-any",
+    )
+    _add_input(parser)
+    parser.add_argument("--model", help="resnet50, effb2, effb4, effb4-ns or compact (default: the preset's)")
+    parser.add_argument("--run", required=True, metavar="NAME", help="name of the run, a folder under submissions/")
+    parser.add_argument("--preset", default="default", help="default, original-resnet50, original-effb4 or demo")
+    parser.add_argument("--fold", metavar="K", help="the fold held out, from 0, or 'all' to train each (default 0)")
+    parser.add_argument("--folds", type=int, metavar="N", help="how many folds by patient (default 5)")
+    parser.add_argument("--epochs", type=int, metavar="E")
+    parser.add_argument("--size", type=int, metavar="PX", help="pixels a side that the network sees")
+    parser.add_argument("--batch", type=int, metavar="B")
+    parser.add_argument("--steps", type=int, metavar="N", help="at most so many batches an epoch")
+    parser.add_argument("--limit", type=int, metavar="SLICES", help="use whole patients up to about so many slices")
+    parser.add_argument("--weights", metavar="W", help="imagenet, none, or a file (.keras, .h5) or run folder")
+    parser.add_argument("--windows", metavar="LIST", help="such as brain,subdural,bone or brain,80/200,soft_tissue")
+    parser.add_argument("--seed", type=int, metavar="S")
+    parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other value of the config")
+
+
+def _add_predict(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "predict",
+        _predict,
+        "Predict held-out and test slices with a run, or the slices of any folder of DICOM files.",
+        "hemorrhage predict first input --tta identity,mirror",
+    )
+    parser.add_argument("run", metavar="NAME", help="a run, a folder under submissions/")
+    _add_input(parser)
+    parser.add_argument("--tta", metavar="VIEWS", help="views to average over (default: the run's)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where predictions.csv of a plain folder goes")
+
+
+def _add_submit(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "submit",
+        _submit,
+        "Write and check submission.csv from a run's test predictions. Nothing is uploaded.",
+        "hemorrhage submit first",
+    )
+    parser.add_argument("run", metavar="NAME", help="a run, a folder under submissions/")
+    parser.add_argument("--allow-missing", type=int, metavar="N", help="let up to N slices have the prevalence")
+    parser.add_argument("--clip", type=float, default=1e-6, help="keep probabilities this far from 0 and 1")
+
+
+def _add_score(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "score",
+        _score,
+        "Score a submission against answers, both Kaggle's long CSV.",
+        "hemorrhage score submissions/demo/submission.csv input/phantom/stage_2_test_answers.csv",
+    )
+    parser.add_argument("submission", type=Path, metavar="SUBMISSION")
+    parser.add_argument("answers", type=Path, metavar="ANSWERS")
+    parser.add_argument(
+        "--threshold", type=float, metavar="T", help="for the second confusion table (default: best F1)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+
+
+def _add_demo(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "demo",
+        _demo,
+        "Run the whole competition on a phantom data set: phantom, train, predict, submit, score.",
+        "hemorrhage demo",
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer heads and epochs: shows the path, not the score")
+
+
+def _add_input(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("input", type=Path, metavar="INPUT", help="folder with the data in it or below it")
+
+
+def _phantom(options: argparse.Namespace) -> int:
+    from hemorrhage.pipeline.phantom import write_phantom
+
+    summary = write_phantom(options.out, options.patients, options.seed, options.size, _console())
+    print(summary)
+    return 0
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from hemorrhage.pipeline.audit import audit, format_facts
+
+    findings = audit(options.input, options.quick, _console())
+    if options.json:
+        print(json.dumps({"facts": findings.facts, "unsafe": findings.unsafe, "warnings": findings.warnings}, indent=2))
+    else:
+        print(format_facts(findings))
+        for warning in findings.warnings:
+            print(f"warning: {warning}")
+        print("unsafe to train on" if findings.unsafe else "safe to train on")
+    for problem in findings.unsafe:
+        print(f"hemorrhage audit: unsafe: {problem}", file=sys.stderr)
+    return 1 if findings.unsafe else 0
+
+
+_TRAIN_FLAGS = ("model", "fold", "folds", "epochs", "size", "batch", "steps", "limit", "weights", "windows", "seed")
+
+
+def _train(options: argparse.Namespace) -> int:
+    from hemorrhage.pipeline.config import parse_settings, resolve_config
+    from hemorrhage.pipeline.train import train
+
+    flags = {key: value for key in _TRAIN_FLAGS if (value := getattr(options, key)) is not None}
+    config = resolve_config(options.preset, parse_settings(options.set) | flags)
+    run = train(options.input, options.run, config, options.resume, sys.argv, _console())
+    print(f"wrote {run.folder}\nnext: hemorrhage predict {options.run} {options.input}")
+    return 0
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from hemorrhage.pipeline.predict import predict
+
+    for path in predict(options.run, options.input, options.tta, options.out, _console()):
+        print(f"wrote {path}")
+        if path.name == "test.parquet":
+            print(f"next: hemorrhage submit {options.run}")
+    return 0
+
+
+def _submit(options: argparse.Namespace) -> int:
+    from hemorrhage.pipeline.submit import submit
+
+    submission = submit(options.run, options.allow_missing, options.clip, _console())
+    filled = f", {len(submission.filled)} of them with the training prevalence" if submission.filled else ""
+    print(f"wrote {submission.path}: {submission.slices} slices{filled}; checked")
+    return 0
+
+
+def _score(options: argparse.Namespace) -> int:
+    from hemorrhage.pipeline.score import format_score, score, score_to_json
+
+    result = score(options.submission, options.answers, options.threshold)
+    print(json.dumps(score_to_json(result), indent=2) if options.json else format_score(result))
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from hemorrhage.pipeline.demo import demo
+
+    demo(options.quick, _console())
+    return 0
+
+
+def _console() -> Console:
+    from tqdm import tqdm
+
+    def open_bar(total: int, what: str) -> Any:
+        # disable=None: shown on a terminal alone, so that a log holds lines, not redrawn bars.
+        return tqdm(total=total, desc=what, disable=None, leave=False, file=sys.stderr)
+
+    return Console(say=_print_line, warn=_warn_line, bar=open_bar)
+
+
+def _print_line(text: str) -> None:
+    print(text, flush=True)
+
+
+def _warn_line(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr, flush=True)

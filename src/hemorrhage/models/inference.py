@@ -1,0 +1,96 @@
+"""From networks and slices to probabilities: the mean over views and networks, corrected for resampling."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from hemorrhage.ct.dicom import DicomError
+from hemorrhage.data.labels import LABELS
+from hemorrhage.data.sampling import KeepRates, correct_resampling
+from hemorrhage.data.source import WindowedSource
+from hemorrhage.data.views import View, apply_view
+
+# Slices go through a network this many batches at a time, so that the cost of a call to predict is shared.
+_BATCHES_A_CALL = 8
+
+
+@dataclass(frozen=True)
+class Member:
+    """A network, its share in the mean, and how its training draws were resampled."""
+
+    model: keras.Model
+    weight: float
+    rates: KeepRates
+
+
+@dataclass(frozen=True)
+class SlicePredictions:
+    """Float64 N x 6 probabilities of the slices that could be read, in their order, and why the others could not."""
+
+    image_ids: np.ndarray
+    probabilities: np.ndarray
+    unreadable: dict[str, str]
+
+
+def predict_slices(
+    networks: Sequence[Member],
+    source: WindowedSource,
+    image_ids: np.ndarray,
+    views: Sequence[View],
+    batch_size: int,
+    workers: int = 1,
+    advance: Callable[[int], object] | None = None,
+) -> SlicePredictions:
+    """Returns the weighted mean of the networks' probabilities over `views`.
+
+    Each slice is read once, by `workers` threads that read ahead of the networks. Every network's output is
+    corrected to natural odds before it enters the mean. `advance` is told how many slices were done.
+    """
+    unreadable: dict[str, str] = {}
+    read_ids: list[str] = []
+    parts = [np.empty((0, len(LABELS)))]
+    for chunk in _read_chunks(source, image_ids, batch_size * _BATCHES_A_CALL, workers):
+        images = {image_id: image for image_id, image in chunk if isinstance(image, np.ndarray)}
+        unreadable |= {image_id: str(error) for image_id, error in chunk if isinstance(error, DicomError)}
+        if images:
+            read_ids += images
+            parts.append(_predict_mean(networks, np.stack(list(images.values())), views, batch_size))
+        if advance is not None:
+            advance(len(chunk))
+    return SlicePredictions(np.array(read_ids, dtype=object), np.concatenate(parts), unreadable)
+
+
+def _predict_mean(networks: Sequence[Member], images: np.ndarray, views: Sequence[View], batch_size: int) -> np.ndarray:
+    total = np.zeros((len(images), len(LABELS)))
+    for view in views:
+        seen = np.stack([apply_view(image, view) for image in images])
+        for member in networks:
+            network = member.model.predict(seen, batch_size=batch_size, verbose=0)
+            total += member.weight * correct_resampling(network, member.rates)
+    return total / (len(views) * sum(member.weight for member in networks))
+
+
+_Read = tuple[str, np.ndarray | DicomError]
+
+
+def _read_chunks(source: WindowedSource, image_ids: np.ndarray, chunk_size: int, workers: int) -> Iterator[list[_Read]]:
+    """Yields the slices in order, a chunk at a time, while the next chunk is being read."""
+    with ThreadPoolExecutor(workers) as pool:
+        pending: list[Future[_Read]] = []
+        for start in range(0, len(image_ids), chunk_size):
+            following = [pool.submit(_try_read, source, one) for one in image_ids[start : start + chunk_size]]
+            if pending:
+                yield [future.result() for future in pending]
+            pending = following
+        if pending:
+            yield [future.result() for future in pending]
+
+
+def _try_read(source: WindowedSource, image_id: str) -> _Read:
+    try:
+        return image_id, source.read_image(image_id)
+    except DicomError as error:
+        return image_id, error

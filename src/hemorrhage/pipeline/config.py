@@ -1,0 +1,235 @@
+"""What a run is told: defaults, then the model's, then a preset's, then flags. Unknown keys fail."""
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hemorrhage.ct.windows import Window, parse_windows
+from hemorrhage.data.augment import find_recipe
+from hemorrhage.data.views import View, parse_views
+from hemorrhage.errors import HemorrhageError
+
+DRAWS = ("natural", "balance-any", "fractions")
+ALL_FOLDS = "all"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every value of a training run, saved beside it as config.json."""
+
+    model: str = "effb4"
+    preset: str = "default"
+    size: int = 256
+    windows: str = "brain,subdural,bone"
+    weights: str = "imagenet"
+    dropout: float = 0.3
+    # Training
+    epochs: int = 4
+    batch: int = 32
+    steps: int | None = None
+    learning_rate: float = 3e-4
+    learning_rate_decay: float = 0.6
+    freeze_epochs: int = 1
+    freeze_learning_rate: float = 1e-3
+    loss: str = "weighted_bce"
+    augment: str = "geometric"
+    average_epochs: tuple[float, ...] = (1.0,)
+    precision: str = "auto"
+    # The epoch's draw: one of DRAWS; the four below count for "fractions", epoch_fraction for all.
+    draw: str = "natural"
+    negative_keep: float = 1.0
+    positive_keep: float = 1.0
+    epidural_copies: int = 0
+    epoch_fraction: float = 1.0
+    # Data
+    folds: int = 5
+    fold: str = "0"
+    limit: int | None = None
+    max_missing: float = 0.05
+    seed: int = 0
+    tta: str = "identity,mirror"
+    workers: int = 4
+    deterministic: bool = False
+
+    def __post_init__(self) -> None:
+        self._require_ranges()
+        _require(self.draw in DRAWS, "draw", f"one of {', '.join(DRAWS)}", self.draw)
+        _require(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}", self.precision)
+        _require(bool(self.average_epochs), "average_epochs", "at least one weight", self.average_epochs)
+        _require(min(self.average_epochs) > 0, "average_epochs", "weights above 0", self.average_epochs)
+        is_fold = self.fold == ALL_FOLDS or (self.fold.isdecimal() and int(self.fold) < self.folds)
+        _require(is_fold, "fold", f"'{ALL_FOLDS}' or a number from 0 to {self.folds - 1}", self.fold)
+        parse_windows(self.windows)
+        parse_views(self.tta)
+        find_recipe(self.augment)
+
+    def _require_ranges(self) -> None:
+        for key, (low, high) in _RANGES.items():
+            value = getattr(self, key)
+            _require(value is None or low <= value <= high, key, f"a value from {low:g} to {high:g}", value)
+
+    @property
+    def window_set(self) -> tuple[Window, ...]:
+        return parse_windows(self.windows)
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        return parse_views(self.tta)
+
+
+PRECISIONS = ("auto", "float32", "mixed_float16")
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "size": (32, 1024),
+    "dropout": (0, 0.95),
+    "epochs": (1, 1000),
+    "batch": (1, 4096),
+    "steps": (1, 10**9),
+    "learning_rate": (1e-9, 10),
+    "learning_rate_decay": (1e-3, 1),
+    "freeze_epochs": (0, 1000),
+    "freeze_learning_rate": (1e-9, 10),
+    "negative_keep": (1e-6, 1),
+    "positive_keep": (1e-6, 1),
+    "epidural_copies": (0, 100),
+    "epoch_fraction": (1e-6, 1),
+    "folds": (2, 100),
+    "limit": (2, 10**9),
+    "max_missing": (0, 1),
+    "seed": (0, 2**31 - 1),
+    "workers": (1, 256),
+}
+
+MODEL_DEFAULTS: dict[str, dict[str, Any]] = {
+    "compact": {
+        "size": 128,
+        "weights": "none",
+        "epochs": 10,
+        "learning_rate": 2e-3,
+        "learning_rate_decay": 0.8,
+        "freeze_epochs": 0,
+    },
+    "resnet50": {"learning_rate": 3e-4},
+    "effb2": {"size": 260},
+}
+
+# The original's hyperparameters; what it did not write down stays at zero (no dropout, no frozen epochs).
+_ORIGINAL = {"windows": "brain,subdural,soft_tissue", "loss": "bce", "freeze_epochs": 0, "weights": "imagenet"}
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "original-resnet50": _ORIGINAL
+    | {
+        "model": "resnet50",
+        "size": 224,
+        "batch": 32,
+        "epochs": 5,
+        "learning_rate": 5e-4,
+        "learning_rate_decay": 0.8,
+        "dropout": 0.0,
+        "augment": "none",
+        "tta": "identity",
+        "draw": "fractions",
+        "negative_keep": 0.35,
+        "positive_keep": 0.5,
+        "average_epochs": (1.0, 2.0, 4.0, 6.0),
+    },
+    "original-effb4": _ORIGINAL
+    | {
+        "model": "effb4",
+        "size": 256,
+        "batch": 16,
+        "epochs": 6,
+        "learning_rate": 1e-4,
+        "learning_rate_decay": 1.0,
+        "dropout": 0.2,
+        "augment": "original",
+        "draw": "fractions",
+        "epidural_copies": 1,
+        "epoch_fraction": 1 / 6,
+    },
+    "demo": {
+        "model": "compact",
+        "size": 96,
+        "batch": 32,
+        "epochs": 12,
+        "workers": 2,
+    },
+}
+
+
+def resolve_config(preset: str = "default", flags: Mapping[str, Any] | None = None) -> Config:
+    """Returns the config of a run: defaults, the model's defaults, the preset, then `flags`, the later winning.
+
+    Values of `flags` may be text as the command line has it. Raises HemorrhageError for an unknown preset or key,
+    or a value of the wrong kind or out of range.
+    """
+    if preset not in PRESETS:
+        raise HemorrhageError(f"Expected a preset out of {', '.join(PRESETS)}; received {preset!r}.")
+    given = {key: _convert(key, value) for key, value in (flags or {}).items()}
+    chosen = PRESETS[preset] | given
+    model = chosen.get("model", Config.model)
+    return Config(**({"preset": preset} | MODEL_DEFAULTS.get(model, {}) | chosen))
+
+
+def parse_settings(pairs: list[str]) -> dict[str, str]:
+    """Returns key -> text of the command line's `--set key=value` pairs; raises HemorrhageError for one without '='."""
+    for pair in pairs:
+        if "=" not in pair:
+            raise HemorrhageError(f"Expected --set key=value, received --set {pair}.")
+    return {key.strip().replace("-", "_"): value.strip() for key, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def config_to_json(config: Config) -> dict[str, Any]:
+    """Returns the config as a dictionary of JSON values."""
+    return dataclasses.asdict(config)
+
+
+def config_from_json(values: Mapping[str, Any]) -> Config:
+    """Returns the config that config_to_json wrote; raises HemorrhageError for unknown keys or bad values."""
+    return Config(**{key: _convert(key, value) for key, value in values.items()})
+
+
+def _convert(key: str, value: Any) -> Any:
+    hints = typing.get_type_hints(Config)
+    if key not in hints:
+        near = difflib.get_close_matches(key, hints, n=1)
+        advice = f" Did you mean {near[0]}?" if near else f" Known: {', '.join(hints)}."
+        raise HemorrhageError(f"Unknown setting {key!r}.{advice}")
+    try:
+        return _convert_to(hints[key], value)
+    except (ValueError, TypeError) as error:
+        raise HemorrhageError(f"Expected {key} to be {_kind(hints[key])}, received {value!r}.") from error
+
+
+def _convert_to(hint: Any, value: Any) -> Any:
+    if isinstance(hint, types.UnionType):
+        return None if value is None or value == "none" else _convert_to(typing.get_args(hint)[0], value)
+    if typing.get_origin(hint) is tuple:
+        return tuple(float(part) for part in (value.split(",") if isinstance(value, str) else value))
+    if hint is bool:
+        return _BOOLEANS[str(value).lower()]
+    if hint is int and str(value) != str(int(value)):
+        raise ValueError(value)
+    return hint(value)
+
+
+class _Booleans(dict[str, bool]):
+    def __missing__(self, key: str) -> bool:
+        raise ValueError(key)
+
+
+_BOOLEANS = _Booleans({"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False})
+
+
+def _kind(hint: Any) -> str:
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+    return names.get(hint) or ("a whole number or none" if isinstance(hint, types.UnionType) else "numbers a,b,...")
+
+
+def _require(holds: bool, key: str, expected: str, received: Any) -> None:
+    if not holds:
+        raise HemorrhageError(f"Expected {key} to be {expected}, received {received!r}.")

@@ -1,0 +1,176 @@
+"""Training one fold: epochs in order, each drawn, fitted, validated and saved before the next."""
+
+import time
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import pandas as pd
+
+from hemorrhage.data.augment import Augmentation, find_recipe
+from hemorrhage.data.batches import SliceBatches
+from hemorrhage.data.labels import LABELS
+from hemorrhage.data.metrics import constant_score, label_log_losses, weighted_log_loss
+from hemorrhage.data.sampling import Draw, KeepRates, draw_epoch, keep_rates
+from hemorrhage.data.source import WindowedSource
+from hemorrhage.data.table import write_table
+from hemorrhage.data.views import IDENTITY
+from hemorrhage.errors import HemorrhageError
+from hemorrhage.models.backbones import build_model, set_backbone_trainable
+from hemorrhage.models.devices import distribution_scope
+from hemorrhage.models.inference import Member, predict_slices
+from hemorrhage.models.losses import find_loss
+from hemorrhage.models.weights import load_weights, read_model, save_model
+from hemorrhage.pipeline.config import Config
+from hemorrhage.pipeline.console import Bar, Console
+from hemorrhage.pipeline.history import forget_after, write_epoch
+from hemorrhage.pipeline.predictions import build_predictions, match_truth
+from hemorrhage.pipeline.runs import Run
+
+
+@dataclass(frozen=True)
+class FoldData:
+    """The two sides of a fold, what its epochs draw, and where its slices come from."""
+
+    train: pd.DataFrame
+    held_out: pd.DataFrame
+    draw: Draw
+    source: WindowedSource
+
+    @property
+    def rates(self) -> KeepRates:
+        return keep_rates(self.draw)
+
+
+def fit_fold(run: Run, config: Config, data: FoldData, console: Console) -> None:
+    """Trains the network of one fold into `run`, from its last finished epoch on, until config.epochs are there."""
+    done = max(run.saved_epochs(), default=0)
+    forget_after(run, done)
+    with distribution_scope():
+        model = _start_model(run, config, done)
+        for epoch in range(done, config.epochs):
+            _prepare_epoch(model, config, epoch)
+            _train_epoch(run, config, data, model, epoch, console)
+
+
+def learning_rate_at(config: Config, epoch: int) -> float:
+    """Returns the learning rate of an epoch (from 0): that of frozen epochs, then a geometric decay."""
+    if epoch < config.freeze_epochs:
+        return config.freeze_learning_rate
+    return config.learning_rate * config.learning_rate_decay ** (epoch - config.freeze_epochs)
+
+
+def _start_model(run: Run, config: Config, done: int) -> keras.Model:
+    if done:
+        return read_model(run.model_path(done), compiled=True)
+    channels = len(config.window_set)
+    model = build_model(config.model, config.size, channels, config.dropout, config.seed)
+    load_weights(model, config.model, config.weights)
+    return model
+
+
+def _prepare_epoch(model: keras.Model, config: Config, epoch: int) -> None:
+    """Freezes or frees the backbone at the epochs where that changes, and sets the epoch's learning rate."""
+    if epoch in (0, config.freeze_epochs):
+        set_backbone_trainable(model, trainable=epoch >= config.freeze_epochs)
+        model.compile(optimizer=keras.optimizers.Adam(), loss=find_loss(config.loss))
+    model.optimizer.learning_rate = learning_rate_at(config, epoch)
+
+
+def _train_epoch(run: Run, config: Config, data: FoldData, model: keras.Model, epoch: int, console: Console) -> None:
+    started = time.monotonic()
+    batches = _build_batches(config, data, epoch)
+    loss = _fit(model, batches, f"epoch {epoch + 1}/{config.epochs}", console)
+    validation = _validate(model, config, data, console)
+    row = {
+        "epoch": epoch + 1,
+        "learning_rate": learning_rate_at(config, epoch),
+        "slices": batches.slice_count,
+        "unreadable": len(batches.unreadable),
+        "seconds": round(time.monotonic() - started, 1),
+        "loss": loss,
+    } | _measure(data, validation)
+    write_table(run.validation_path(epoch + 1), validation)
+    write_epoch(run, row)
+    # The model comes last: an epoch counts as done when its model is there.
+    save_model(model, run.model_path(epoch + 1))
+    _drop_old_epochs(run, config)
+    console.say(_describe_epoch(row, config))
+
+
+def _build_batches(config: Config, data: FoldData, epoch: int) -> SliceBatches:
+    rows = draw_epoch(data.train, data.draw, config.seed, epoch)
+    if config.steps is not None:
+        rows = rows[: config.steps * config.batch]
+    if not len(rows):
+        raise HemorrhageError(f"Expected slices to train on, the draw of epoch {epoch + 1} has none.")
+    return SliceBatches(
+        data.source,
+        data.train["image_id"].to_numpy()[rows],
+        data.train[list(LABELS)].to_numpy()[rows],
+        config.batch,
+        Augmentation(find_recipe(config.augment), config.size, config.seed),
+        epoch,
+        config.workers,
+    )
+
+
+class _BatchBar(keras.callbacks.Callback):
+    """Moves a progress bar on, a batch at a time."""
+
+    def __init__(self, bar: Bar) -> None:
+        super().__init__()
+        self._bar = bar
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self._bar.update(1)
+
+
+def _fit(model: keras.Model, batches: SliceBatches, what: str, console: Console) -> float:
+    bar = console.bar(len(batches), what)
+    try:
+        history = model.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[_BatchBar(bar)])
+    except Exception as error:
+        if batches.failure is not None:
+            raise batches.failure from error
+        raise
+    finally:
+        bar.close()
+    loss = float(history.history["loss"][-1])
+    if not np.isfinite(loss):
+        raise HemorrhageError(f"The loss of {what} is {loss}. Lower --set learning_rate, or --set precision=float32.")
+    return loss
+
+
+def _validate(model: keras.Model, config: Config, data: FoldData, console: Console) -> pd.DataFrame:
+    bar = console.bar(len(data.held_out), "validation")
+    networks = [Member(model, 1.0, data.rates)]
+    ids = data.held_out["image_id"].to_numpy()
+    try:
+        predicted = predict_slices(networks, data.source, ids, (IDENTITY,), config.batch, config.workers, bar.update)
+    finally:
+        bar.close()
+    return build_predictions(data.held_out, predicted)
+
+
+def _measure(data: FoldData, validation: pd.DataFrame) -> dict[str, float]:
+    truth, probability = match_truth(validation, data.held_out)
+    losses = label_log_losses(truth, probability)
+    return {
+        "validation": weighted_log_loss(truth, probability),
+        "constant": constant_score(truth, data.train[list(LABELS)].mean().to_numpy()),
+    } | {f"validation_{label}": float(loss) for label, loss in zip(LABELS, losses, strict=True)}
+
+
+def _describe_epoch(row: dict[str, float], config: Config) -> str:
+    omitted = f"  {row['unreadable']} unreadable slices left out" if row["unreadable"] else ""
+    return (
+        f"epoch {row['epoch']}/{config.epochs}  loss {row['loss']:.4f}  validation weighted log loss "
+        f"{row['validation']:.4f} (constant {row['constant']:.4f})  {row['seconds']:.0f} s{omitted}"
+    )
+
+
+def _drop_old_epochs(run: Run, config: Config) -> None:
+    for epoch in run.saved_epochs()[: -len(config.average_epochs)]:
+        run.model_path(epoch).unlink()
+        run.validation_path(epoch).unlink(missing_ok=True)

@@ -1,0 +1,59 @@
+"""Prediction tables: one row a slice with six probabilities, and why a slice has none."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from hemorrhage.data.labels import LABELS
+from hemorrhage.data.metrics import constant_score, weighted_log_loss
+from hemorrhage.data.table import read_table
+from hemorrhage.models.inference import SlicePredictions
+from hemorrhage.pipeline.config import Config
+from hemorrhage.pipeline.runs import Run, averaged_epochs
+
+KEY_COLUMNS = ["image_id", "patient_id", "series_id", "z_mm"]
+
+
+def build_predictions(slices: pd.DataFrame, predicted: SlicePredictions) -> pd.DataFrame:
+    """Returns one row for each of `slices`: its KEY_COLUMNS, six probabilities (NaN where unreadable), and `error`."""
+    probabilities = pd.DataFrame(predicted.probabilities, columns=list(LABELS))
+    probabilities.insert(0, "image_id", predicted.image_ids)
+    table = slices[KEY_COLUMNS].merge(probabilities, on="image_id", how="left")
+    return table.assign(error=table["image_id"].map(predicted.unreadable).astype("object"))
+
+
+def average_predictions(tables: Sequence[pd.DataFrame], weights: Sequence[float]) -> pd.DataFrame:
+    """Returns the weighted mean of tables over the same slices in the same order; errors are those of the first."""
+    shares = np.array(weights) / np.sum(weights)
+    mean = sum(share * table[list(LABELS)].to_numpy() for share, table in zip(shares, tables, strict=True))
+    averaged = tables[0].copy()
+    averaged[list(LABELS)] = mean
+    return averaged
+
+
+def collect_validation(run: Run, config: Config) -> pd.DataFrame:
+    """Returns a fold's predictions of its held-out slices: the weighted mean over the averaged epochs."""
+    epochs = averaged_epochs(run, config)
+    tables = [read_table(run.validation_path(epoch)) for epoch, _ in epochs]
+    return average_predictions(tables, [weight for _, weight in epochs])
+
+
+def match_truth(predictions: pd.DataFrame, labels: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Returns truth and probability, both N x 6, of the slices that have a prediction.
+
+    `labels` has image_id and the six labels of at least those slices.
+    """
+    readable = predictions[predictions["error"].isna()]
+    truth = labels.set_index("image_id").loc[readable["image_id"], list(LABELS)].to_numpy()
+    return truth, readable[list(LABELS)].to_numpy()
+
+
+def describe_out_of_fold(predictions: pd.DataFrame, labels: pd.DataFrame) -> str:
+    """Returns a line with the score of out-of-fold predictions beside that of the constant prevalence of `labels`."""
+    truth, probability = match_truth(predictions, labels)
+    constant = constant_score(truth, labels[list(LABELS)].mean().to_numpy())
+    return (
+        f"out-of-fold weighted log loss {weighted_log_loss(truth, probability):.5f} on {len(truth)} slices "
+        f"(constant prevalence {constant:.5f})"
+    )

@@ -1,0 +1,124 @@
+"""One run is one folder under submissions/: what it was told, what it learned, what it predicted."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from hemorrhage.data.table import read_table
+from hemorrhage.errors import HemorrhageError
+from hemorrhage.files import read_json
+from hemorrhage.pipeline.config import ALL_FOLDS, Config, config_from_json
+
+SUBMISSIONS = Path("submissions")
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder of a run, or of one fold of it, and the names of the files in it."""
+
+    folder: Path
+
+    @property
+    def config_path(self) -> Path:
+        return self.folder / "config.json"
+
+    @property
+    def environment_path(self) -> Path:
+        return self.folder / "environment.json"
+
+    @property
+    def training_path(self) -> Path:
+        return self.folder / "training.json"
+
+    @property
+    def folds_path(self) -> Path:
+        return self.folder / "folds.parquet"
+
+    @property
+    def unreadable_path(self) -> Path:
+        return self.folder / "unreadable.csv"
+
+    @property
+    def history_path(self) -> Path:
+        return self.folder / "history.csv"
+
+    @property
+    def tensorboard_folder(self) -> Path:
+        return self.folder / "tensorboard"
+
+    @property
+    def out_of_fold_path(self) -> Path:
+        return self.folder / "out_of_fold.parquet"
+
+    @property
+    def test_path(self) -> Path:
+        return self.folder / "test.parquet"
+
+    @property
+    def submission_path(self) -> Path:
+        return self.folder / "submission.csv"
+
+    def model_path(self, epoch: int) -> Path:
+        return self.folder / "models" / f"epoch-{epoch:03d}.keras"
+
+    def validation_path(self, epoch: int) -> Path:
+        return self.folder / "validation" / f"epoch-{epoch:03d}.parquet"
+
+    def fold(self, fold: int) -> "Run":
+        return Run(self.folder / f"fold-{fold}")
+
+    def saved_epochs(self) -> list[int]:
+        """Returns the epochs, from 1, whose model is here, in order."""
+        return sorted(int(path.stem.removeprefix("epoch-")) for path in self.folder.glob("models/epoch-*.keras"))
+
+
+def find_run(name: str) -> Run:
+    """Returns the run of that name, a folder under submissions/; raises HemorrhageError where it is not there."""
+    run = name_run(name)
+    if not run.config_path.is_file():
+        known = sorted(path.parent.name for path in SUBMISSIONS.glob("*/config.json"))
+        there = f"there are: {', '.join(known)}" if known else "there are none yet; 'hemorrhage train' makes one"
+        raise HemorrhageError(f"{run.folder}: expected a run with a config.json, found none; {there}.")
+    return run
+
+
+def name_run(name: str) -> Run:
+    """Returns the run that a name stands for, whether or not it exists; raises HemorrhageError for a bad name."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise HemorrhageError(f"Expected a run name of letters, digits, '.', '_' and '-'; received {name!r}.")
+    return Run(SUBMISSIONS / name)
+
+
+def read_config(run: Run) -> Config:
+    """Returns the resolved config that the run was trained with."""
+    return config_from_json(read_json(run.config_path))
+
+
+def members(run: Run, config: Config) -> list[Run]:
+    """Returns the trained networks of a run: one a fold for a run over all folds, else the run itself."""
+    if config.fold != ALL_FOLDS:
+        return [run]
+    return [run.fold(fold) for fold in range(config.folds)]
+
+
+def averaged_epochs(run: Run, config: Config) -> list[tuple[int, float]]:
+    """Returns the (epoch, weight) pairs whose predictions make the run's; the weights sum to 1.
+
+    Raises HemorrhageError where training has not come to its end.
+    """
+    weights = config.average_epochs[-config.epochs :]
+    wanted = range(config.epochs - len(weights) + 1, config.epochs + 1)
+    missing = sorted(set(wanted) - set(run.saved_epochs()))
+    if missing:
+        raise HemorrhageError(
+            f"{run.folder}: expected the models of epochs {', '.join(map(str, wanted))}, missing {missing}. "
+            "Training has not finished; run 'hemorrhage train' again with --resume."
+        )
+    return [(epoch, weight / sum(weights)) for epoch, weight in zip(wanted, weights, strict=True)]
+
+
+def read_folds(run: Run) -> pd.DataFrame:
+    """Returns the fold table of a run: image_id, patient_id, fold."""
+    return read_table(run.folds_path)

@@ -1,0 +1,126 @@
+"""The verb train: a data set and a config in, a run folder with models, history and out-of-fold predictions out."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from hemorrhage.data.folds import find_missing_labels, split_folds
+from hemorrhage.data.labels import LABELS
+from hemorrhage.data.layout import find_data_set
+from hemorrhage.data.sampling import Draw, balance_any
+from hemorrhage.data.source import DicomSource, WindowedSource
+from hemorrhage.data.table import write_table
+from hemorrhage.errors import HemorrhageError
+from hemorrhage.files import replacing, write_json
+from hemorrhage.models.devices import count_gpus, enable_determinism, set_precision
+from hemorrhage.pipeline.config import ALL_FOLDS, Config, config_to_json
+from hemorrhage.pipeline.console import Console
+from hemorrhage.pipeline.environment import describe_environment
+from hemorrhage.pipeline.fitting import FoldData, fit_fold
+from hemorrhage.pipeline.predictions import collect_validation, describe_out_of_fold
+from hemorrhage.pipeline.runs import Run, members, name_run, read_config
+from hemorrhage.pipeline.slices import TrainingSlices, limit_patients, prevalence, read_training_slices, slice_paths
+
+
+def train(input_folder: Path, name: str, config: Config, resume: bool, command: Sequence[str], console: Console) -> Run:
+    """Returns the run `name` after training it on the data set under `input_folder`.
+
+    Raises HemorrhageError where the run exists and `resume` is not set, where it is resumed with another config or
+    other slices, and for whatever makes the data unfit (see read_training_slices and split_folds).
+    """
+    run = name_run(name)
+    _require_startable(run, config, resume)
+    slices = read_training_slices(find_data_set(input_folder), config.max_missing, console)
+    table = limit_patients(slices.table, config.limit, config.folds, config.seed)
+    folds = split_folds(table, config.folds, config.seed)
+    _write_beginning(run, config, command, slices, table, folds)
+    console.say(_describe_data(table, slices.left_out, run, config))
+    set_precision(config.precision)
+    if config.deterministic:
+        enable_determinism(config.seed)
+    for fold, member in _members_to_train(run, config):
+        _train_member(member, fold, config, table, folds, console)
+    out_of_fold = pd.concat([collect_validation(one, config) for one in members(run, config)], ignore_index=True)
+    write_table(run.out_of_fold_path, out_of_fold)
+    console.say(describe_out_of_fold(out_of_fold, table))
+    return run
+
+
+def _require_startable(run: Run, config: Config, resume: bool) -> None:
+    if not run.config_path.is_file():
+        return
+    if not resume:
+        raise HemorrhageError(f"{run.folder}: this run exists. Choose another --run, or go on with it by --resume.")
+    saved, given = config_to_json(read_config(run)), config_to_json(config)
+    changed = [key for key in given if saved[key] != given[key] and key != "workers"]
+    if changed:
+        differences = ", ".join(f"{key} was {saved[key]!r} and is {given[key]!r}" for key in changed)
+        raise HemorrhageError(f"{run.config_path}: a run is resumed with the config it began with; {differences}.")
+
+
+def _write_beginning(
+    run: Run, config: Config, command: Sequence[str], slices: TrainingSlices, table: pd.DataFrame, folds: pd.DataFrame
+) -> None:
+    if run.folds_path.is_file() and not pd.read_parquet(run.folds_path).equals(folds):
+        raise HemorrhageError(f"{run.folds_path}: the run began with other slices or folds. Start a new one.")
+    write_table(run.folds_path, folds)
+    write_json(run.training_path, _describe_training(table))
+    with replacing(run.unreadable_path) as temporary:
+        slices.left_out.to_csv(temporary, index=False)
+    if not run.config_path.is_file():
+        write_json(run.environment_path, describe_environment(command))
+        write_json(run.config_path, config_to_json(config))
+
+
+def _describe_training(table: pd.DataFrame) -> dict[str, object]:
+    return {"slices": len(table), "patients": table["patient_id"].nunique(), "prevalence": prevalence(table)}
+
+
+def _describe_data(table: pd.DataFrame, left_out: pd.DataFrame, run: Run, config: Config) -> str:
+    omitted = f"; {len(left_out)} missing or unreadable left out, see {run.unreadable_path}" if len(left_out) else ""
+    gpus = count_gpus()
+    device = "the CPU" if gpus == 0 else "1 GPU" if gpus == 1 else f"{gpus} GPUs"
+    return (
+        f"{len(table)} slices of {table['patient_id'].nunique()} patients{omitted}\n"
+        f"{config.model} at {config.size} px, {config.epochs} epochs on {device}, "
+        f"fold {config.fold} of {config.folds}, into {run.folder}"
+    )
+
+
+def _members_to_train(run: Run, config: Config) -> list[tuple[int, Run]]:
+    if config.fold == ALL_FOLDS:
+        return list(enumerate(members(run, config)))
+    return [(int(config.fold), run)]
+
+
+def _train_member(
+    member: Run, fold: int, config: Config, table: pd.DataFrame, folds: pd.DataFrame, console: Console
+) -> None:
+    if config.fold == ALL_FOLDS:
+        console.say(f"fold {fold}")
+    data = _build_fold(table, folds, fold, config)
+    for missing in find_missing_labels(data.train, data.held_out):
+        console.warn(f"{member.folder}: {missing}; its figures there are undefined.")
+    write_json(member.training_path, _describe_training(data.train) | {"keep_rates": asdict(data.rates)})
+    fit_fold(member, config, data, console)
+
+
+def _build_fold(table: pd.DataFrame, folds: pd.DataFrame, fold: int, config: Config) -> FoldData:
+    is_held_out = (folds["fold"] == fold).to_numpy()
+    train_table = table[~is_held_out].reset_index(drop=True)
+    return FoldData(
+        train=train_table,
+        held_out=table[is_held_out].reset_index(drop=True),
+        draw=_build_draw(train_table, config),
+        source=WindowedSource(DicomSource(slice_paths(table), config.size), config.window_set),
+    )
+
+
+def _build_draw(train_table: pd.DataFrame, config: Config) -> Draw:
+    if config.draw == "balance-any":
+        return balance_any(train_table[list(LABELS)], config.epoch_fraction)
+    if config.draw == "natural":
+        return Draw(fraction=config.epoch_fraction)
+    return Draw(config.negative_keep, config.positive_keep, config.epidural_copies, config.epoch_fraction)
