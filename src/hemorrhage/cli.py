@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,6 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status of one command: 0, 2 for an error the user can mend (1 for audit), 130 if interrupted."""
     # TensorFlow reads it at import; its notes on CPU features drown this program's lines.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # pydicom warns of every odd value of a header; what matters to a reading is an error of our own.
+    warnings.filterwarnings("ignore", module="pydicom")
     options = _build_parser().parse_args(arguments)
     try:
         return int(options.verb(options))

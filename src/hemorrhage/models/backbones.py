@@ -41,18 +41,18 @@ def build_model(name: str, size: int, channels: int = 3, dropout: float = 0.2, s
             f"{name}: expected images of at least {SMALLEST_SIZE} px and 1 channel, received {size} px and {channels}."
         )
     keras.utils.set_random_seed(seed)
-    pooled = MODELS[name](keras.Input((size, size, channels), name="images"))
-    (images,) = keras.utils.get_source_inputs(pooled)  # A clone, as effb4-ns is one, brings an input of its own.
+    backbone = MODELS[name](keras.Input((size, size, channels), name="images"))
+    pooled = keras.layers.Dropout(dropout, name="dropout")(backbone.output)
     # A float16 sigmoid rounds small probabilities to 0, and log loss punishes exactly those.
     head = keras.layers.Dense(len(LABELS), activation="sigmoid", dtype="float32", name="probabilities")
-    model = keras.Model(images, head(keras.layers.Dropout(dropout, name="dropout")(pooled)), name=name)
+    model = keras.Model(backbone.input, head(pooled), name=name)
     reset_normalization(model)
     return model
 
 
 def backbone_of(model: keras.Model) -> keras.Model:
     """Returns the part of `model` before its pooling, sharing its layers: images in, N x h x w x features out."""
-    return keras.Model(model.inputs, model.get_layer(_FIRST_HEAD_LAYER).input, name=f"{model.name}_backbone")
+    return keras.Model(model.input, model.get_layer(_FIRST_HEAD_LAYER).input, name=f"{model.name}_backbone")
 
 
 def head_layers(model: keras.Model) -> list[keras.layers.Layer]:
@@ -93,24 +93,27 @@ def _statistics(channels: int) -> tuple[list[float], list[float]]:
     return [0.5] * channels, [0.5] * channels
 
 
-def _resnet50(images: Any) -> Any:
+def _resnet50(images: Any) -> keras.Model:
     if images.shape[-1] == len(CAFFE_MEAN_BGR):
         bgr = keras.ops.flip(images, axis=-1)
         scaled = keras.layers.Rescaling(1.0, offset=[-mean for mean in CAFFE_MEAN_BGR], name="scaling")(bgr)
     else:
         scaled = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="scaling")(images)
-    return _average(keras.applications.ResNet50(include_top=False, weights=None, input_tensor=scaled).output)
+    network = keras.applications.ResNet50(include_top=False, weights=None, input_tensor=scaled)
+    return keras.Model(images, _average(network.output))
 
 
-def _efficientnet_b2(images: Any) -> Any:
-    return _average(keras.applications.EfficientNetB2(include_top=False, weights=None, input_tensor=images).output)
+def _efficientnet_b2(images: Any) -> keras.Model:
+    network = keras.applications.EfficientNetB2(include_top=False, weights=None, input_tensor=images)
+    return keras.Model(images, _average(network.output))
 
 
-def _efficientnet_b4(images: Any) -> Any:
-    return _average(keras.applications.EfficientNetB4(include_top=False, weights=None, input_tensor=images).output)
+def _efficientnet_b4(images: Any) -> keras.Model:
+    network = keras.applications.EfficientNetB4(include_top=False, weights=None, input_tensor=images)
+    return keras.Model(images, _average(network.output))
 
 
-def _efficientnet_b4_noisy_student(images: Any) -> Any:
+def _efficientnet_b4_noisy_student(images: Any) -> keras.Model:
     """Builds the `efficientnet` package's B4, whose layers differ in padding and order from keras.applications'."""
     from efficientnet import model as efficientnet
 
@@ -118,10 +121,10 @@ def _efficientnet_b4_noisy_student(images: Any) -> Any:
     scale = [1 / (255 * d) for d in deviation]
     offset = [-m / d for m, d in zip(mean, deviation, strict=True)]
     scaled = keras.layers.Rescaling(scale, offset=offset, name="scaling")(images)
-    original = efficientnet.EfficientNetB4(
+    network = efficientnet.EfficientNetB4(
         include_top=False, weights=None, input_tensor=scaled, **_keras_for_efficientnet()
     )
-    return _average(keras.models.clone_model(original, clone_function=_as_keras_layer).output)
+    return keras.models.clone_model(keras.Model(images, _average(network.output)), clone_function=_as_keras_layer)
 
 
 def _keras_for_efficientnet() -> dict[str, Any]:
@@ -145,7 +148,7 @@ def _as_keras_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
     return type(layer).from_config(config)
 
 
-def _compact(images: Any) -> Any:
+def _compact(images: Any) -> keras.Model:
     """Builds a residual network of 0.2 million parameters for 64..160 px, small enough to train on two CPU cores.
 
     Maxima are pooled beside the means, since a bleed may fill a few cells of the last 6 x 6 and vanish in a mean.
@@ -155,7 +158,7 @@ def _compact(images: Any) -> Any:
     for stage, filters in enumerate((16, 32, 64, 96), start=1):
         features = _residual(features, filters, stride=1 if stage == 1 else 2, name=f"stage{stage}")
     largest = keras.layers.GlobalMaxPooling2D(name="max_pool")(features)
-    return keras.layers.Concatenate(name="pooled")([_average(features), largest])
+    return keras.Model(images, keras.layers.Concatenate(name="pooled")([_average(features), largest]))
 
 
 def _residual(features: Any, filters: int, stride: int, name: str) -> Any:
@@ -181,11 +184,11 @@ def _average(features: Any) -> Any:
     return keras.layers.GlobalAveragePooling2D(name=_FIRST_HEAD_LAYER)(features)
 
 
-MODELS: dict[str, Callable[[Any], Any]] = {
+MODELS: dict[str, Callable[[Any], keras.Model]] = {
     "compact": _compact,
     "resnet50": _resnet50,
     "effb2": _efficientnet_b2,
     "effb4": _efficientnet_b4,
     "effb4-ns": _efficientnet_b4_noisy_student,
 }
-"""By name, what turns the input tensor into pooled features, N x features."""
+"""By name, what makes of an input tensor the model that ends in pooled features, N x features."""

@@ -54,7 +54,7 @@ def distribution_scope() -> AbstractContextManager[Any]:
 
 
 def enable_determinism(seed: int) -> None:
-    """Seeds Python, NumPy and the backend, and asks TensorFlow and PyTorch for the deterministic form of each operation.
+    """Seeds Python, NumPy and the backend, and asks TensorFlow and PyTorch for deterministic operations.
 
     To be called before a model is built. Training gets slower on a GPU. JAX is deterministic on a CPU; on a GPU
     it has to be started with XLA_FLAGS=--xla_gpu_deterministic_ops=true.

@@ -100,7 +100,7 @@ class Place:
 def build_head(rng: np.random.Generator) -> Head:
     """Returns a head drawn from `rng`: no two are alike in size, shape, age, densities or folds."""
     atrophy = float(rng.beta(1.6, 1.6))
-    size = rng.normal(1.0, 0.035)
+    size = rng.normal(1.03, 0.03)
     white_hu = rng.uniform(25, 29)
     return Head(
         scale=(size * rng.normal(1, 0.03), size * rng.normal(1, 0.03), size * rng.normal(1, 0.02)),
@@ -115,7 +115,7 @@ def build_head(rng: np.random.Generator) -> Head:
         csf_hu=rng.uniform(4, 10),
         falx_hu=rng.uniform(42, 58),
         sinus_air=rng.uniform(0, 1),
-        ventricle_scale=0.75 + 0.9 * atrophy * rng.uniform(0.5, 1.3),
+        ventricle_scale=0.85 + 1.0 * atrophy * rng.uniform(0.5, 1.3),
         ventricle_skew=rng.normal(0, 0.12),
         calcifications=_draw_calcifications(rng),
         old_infarct=_draw_old_infarct(rng),
@@ -158,14 +158,16 @@ def locate(head: Head, plane: Plane) -> Place:
     x, y, z = plane.axis(0) + 1.5 * bend, plane.axis(1) + 1.5 * bend, plane.axis(2)
     # An egg: narrower in front than behind.
     width_mm = HALF_WIDTH_MM * (1 + head.egg * np.clip(y / HALF_LENGTH_MM, -1, 0.45))
-    across = (np.abs(x) / width_mm) ** 2.2 + (np.abs(y) / HALF_LENGTH_MM) ** 2.2
+    x_squared, y_squared = (x / width_mm) ** 2, (y / HALF_LENGTH_MM) ** 2
+    # The last term fills the corners: a head is a little squarer than an ellipse.
+    across = x_squared + y_squared - 0.25 * x_squared * y_squared
     rise = z - EQUATOR_MM
     above = np.sqrt(across + (np.maximum(rise, 0) / DOME_MM) ** 2)
     # Below the equator the walls fall steeply, and taper only towards the neck.
     taper = np.clip(1 - (np.minimum(rise, 0) / 115) ** 4, 0.05, 1)
     ratio = np.maximum(above / np.sqrt(taper), 1e-3)
     radius_mm = np.sqrt(x**2 + y**2 + np.maximum(rise, 0) ** 2)
-    dome_mm = radius_mm * (1 / ratio - 1) + (ratio < 0.05) * 60
+    dome_mm = np.where(ratio <= 1e-3, np.float32(DOME_MM), radius_mm * (1 / ratio - 1))
     floor_mm, ridge = _skull_base(x, y)
     return Place(plane, x, y, z, radius_mm, dome_mm, np.minimum(dome_mm, 0.8 * (z - floor_mm)), ridge)
 
@@ -173,7 +175,8 @@ def locate(head: Head, plane: Plane) -> Place:
 def _skull_base(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the height of the cavity's floor in mm and the petrous ridge, 0..1: three steps, front to back."""
     wide = np.abs(x)
-    front = 10 + 7 * bell((wide - 24) / 14)
+    # The orbits' roofs bulge up and fall off towards the back.
+    front = 4 + 9 * bell((wide - 26) / 14) - 0.22 * (y + 50)
     middle = -14 + 16 * bell(x / 15)
     back = -44 + (x**2 + (y - 38) ** 2) / 110
     petrous_mm = y - 4 - 0.5 * (wide - 10)
@@ -186,21 +189,23 @@ def _skull_base(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def shade_outside(head: Head, place: Place) -> np.ndarray:
     """Returns HU of everything outside the cavity, float32 N x N: air, scalp, face, bone with its air cells."""
     cells = sample_waves(head.cells, place.plane)
-    skull_mm = head.skull_mm * (1 + 0.18 * sample_waves(head.thickness, place.plane))
+    skull_mm = head.skull_mm * (1 + 0.11 * sample_waves(head.thickness, place.plane))
     # The occiput and the forehead are thicker than the temples.
     skull_mm = skull_mm * (0.75 + 0.45 * (place.y / HALF_LENGTH_MM) ** 2)
-    pixels_hu = _shade_scalp(head, place, head.skull_mm + head.scalp_mm)
+    pixels_hu = _shade_scalp(head, place, head.skull_mm + head.scalp_mm, cells)
     pixels_hu = _shade_face(head, place, pixels_hu, cells)
     return _shade_bone(head, place, pixels_hu, skull_mm, cells)
 
 
-def _shade_scalp(head: Head, place: Place, cover_mm: float) -> np.ndarray:
+def _shade_scalp(head: Head, place: Place, cover_mm: float, cells: np.ndarray) -> np.ndarray:
     """Skin over fat over muscle, in air."""
     skin_mm = place.dome_mm + cover_mm
     low = logistic((38 - place.z) / 6)
     temple = low * logistic((np.abs(place.x) - 45) / 4) * logistic((25 - place.y) / 6)
     neck = logistic((-12 - place.z) / 5)
-    muscle = np.maximum(temple * soft_edge(skin_mm - 2.5), neck * soft_edge(skin_mm - 5))
+    # Fat runs between the muscles of the neck and the jaw.
+    strands = soft_edge(cells + 1.0, 0.8)
+    muscle = np.maximum(temple * soft_edge(skin_mm - 2.5), neck * strands * soft_edge(skin_mm - 6))
     inside_hu = mix(mix(np.full_like(skin_mm, FAT_HU), MUSCLE_HU, muscle), 15.0, soft_edge(2.0 - skin_mm))
     return mix(np.full_like(skin_mm, AIR_HU), inside_hu, soft_edge(skin_mm))
 
@@ -233,7 +238,8 @@ def _shade_bone(
 ) -> np.ndarray:
     """Two tables with diploe between, the solid petrous bone, mastoid cells and the frontal sinus."""
     outward_mm = -place.depth_mm
-    thick_mm = skull_mm + 14 * place.ridge * logistic((-2 - place.z) / 4)
+    roof = logistic((-30 - place.y) / 4) * (place.depth_mm < place.dome_mm - 1)
+    thick_mm = skull_mm * (1 - 0.5 * roof) + 14 * place.ridge * logistic((-2 - place.z) / 4)
     part = np.clip(outward_mm / thick_mm, 0, 1)
     spongy = np.clip(1.6 * (1 - (2 * part - 1) ** 2) - 0.6, 0, 1) * (1 - 0.8 * place.ridge)
     bone_hu = mix(np.full_like(part, head.cortical_hu), head.diploe_hu + 90 * cells, spongy)

@@ -15,6 +15,8 @@ from hemorrhage.ct.phantom.space import (
     soft_edge,
 )
 
+Points = tuple[np.ndarray, np.ndarray, np.ndarray]
+
 
 @dataclass(frozen=True)
 class Pressure:
@@ -50,12 +52,16 @@ def shade_brain(head: Head, place: Place, pressure: Pressure) -> Brain:
     depth_mm = place.depth_mm - pressure.lining_mm - (0.6 + 2.2 * head.atrophy**2)
     shifted_x = place.x + _shift(place, pressure.shift_mm)
     points = (shifted_x, place.y, place.z)
+    # Clefts wind; the same bends shape basal cisterns and Sylvian fissures of each side in their own way.
+    wander = 2.2 * sample_waves(head.thickness, place.plane)
+    wander += 1.0 * sample_waves(head.texture, place.plane)
+    winding = (shifted_x + 0.4 * wander, place.y + wander, place.z)
     sulcus_mm = _sulcus_inside_mm(head, place, depth_mm, pressure.widen_mm)
     half_mm = 0.3 + 1.0 * head.atrophy + pressure.widen_mm
-    cistern_mm = np.maximum(_fissure_inside_mm(points, half_mm), _basal_inside_mm(points) + pressure.widen_mm)
+    cistern_mm = np.maximum(_fissure_inside_mm(points, winding, half_mm), _basal_inside_mm(winding, half_mm))
     cistern = np.maximum(soft_edge(sulcus_mm), soft_edge(cistern_mm)) * soft_edge(depth_mm + 0.8)
     ventricle = soft_edge(ventricle_inside_mm(head, points) + pressure.dilate_mm)
-    grey = _grey_share(place, points, depth_mm, sulcus_mm)
+    grey = _grey_share(place, points, depth_mm + 2 * wander, sulcus_mm)
     pixels_hu = head.white_hu + (head.grey_hu - head.white_hu) * grey + 0.8 * sample_waves(head.texture, place.plane)
     pixels_hu = _add_old_infarct(head, place, pixels_hu)
     fluid = np.maximum(np.maximum(cistern, ventricle), soft_edge(-depth_mm))
@@ -83,13 +89,15 @@ def _sulcus_inside_mm(head: Head, place: Place, depth_mm: np.ndarray, widen_mm: 
     return width_mm * np.clip(1.15 - depth_mm / 16, -1, 1) - distance_mm
 
 
-def _fissure_inside_mm(points: tuple[np.ndarray, np.ndarray, np.ndarray], half_mm: np.ndarray) -> np.ndarray:
+def _fissure_inside_mm(points: Points, winding: Points, half_mm: np.ndarray) -> np.ndarray:
     """The cleft between the hemispheres outside the corpus callosum, and the Sylvian fissure with the insula."""
     x, y, z = points
     wide = np.abs(x)
     callosum = (1 - np.sqrt(((y - 2) / 44) ** 2 + ((z - 36) / 28) ** 2)) * 28
     low_back = np.minimum(12 - z, y + 22)
     between_mm = np.minimum(1.0 * half_mm - wide, -np.maximum(callosum, low_back))
+    x, y, z = winding
+    wide = np.abs(x)
     level = 1.5 - ((z - 20) / 20) ** 2
     stem_mm = 1.6 * half_mm - np.abs(y + 14 - 0.35 * (wide - 40) + 0.15 * (z - 15)) * 0.94
     stem_mm = np.minimum(stem_mm, np.minimum(wide - 35, 3 * level))
@@ -98,29 +106,32 @@ def _fissure_inside_mm(points: tuple[np.ndarray, np.ndarray, np.ndarray], half_m
     return np.maximum(between_mm, np.maximum(stem_mm, insula_mm))
 
 
-def _basal_inside_mm(points: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
+def _basal_inside_mm(points: Points, half_mm: np.ndarray) -> np.ndarray:
     """The star above the sella, the ring about the brain stem, and the cistern behind the midbrain."""
     x, y, z = points
     star_radius = 9 * (1 + 0.35 * np.cos(6 * np.arctan2(x, -(y + 6))))
-    star_mm = np.minimum(star_radius - np.hypot(x, y + 6), 6 - np.abs(z - 6))
+    star_mm = np.minimum(star_radius - 2 + half_mm - np.hypot(x, y + 6), 6 - np.abs(z - 6))
     stem = np.hypot(x / 16, (y - 15) / 14)
-    ring_mm = np.minimum(1.4 - np.abs((stem - 1.08) * 15), np.minimum(18 - z, z + 30))
+    # In front of the pons and at the sides of the midbrain; the cerebellum hugs the rest.
+    open_mm = 1.6 * half_mm * np.where(z > 4, np.clip((y - 6) / 8, 0, 1), np.clip((12 - y) / 10, 0, 1))
+    ring_mm = np.minimum(open_mm - np.abs((stem - 1.08) * 15), np.minimum(14 - z, z + 30))
+    ring_mm = np.where(open_mm > 0.15, ring_mm, -5)
     behind_mm = ellipsoid_inside_mm(points, (0, 32, 20), (8, 4, 7))
     magna_mm = ellipsoid_inside_mm(points, (0, 66, -30), (9, 6, 12))
     return np.maximum(np.maximum(star_mm, ring_mm), np.maximum(behind_mm, magna_mm))
 
 
 # Rods that make a lateral ventricle, left side: from, to, radii at both ends.
-_FRONTAL = ((7, -32, 28), (5, -10, 34), (4.2, 3.6))
-_BODY = ((6, -14, 38), (13, 18, 46), (4.4, 4.2))
-_ATRIUM = ((13, 18, 46), (23, 38, 32), (4.2, 6.2))
-_OCCIPITAL = ((23, 38, 31), (22, 60, 26), (5.6, 2.4))
+_FRONTAL = ((10, -33, 29), (4.5, -10, 33), (4.6, 3.2))
+_BODY = ((6, -18, 37), (13, 18, 46), (4.6, 4.8))
+_ATRIUM = ((13, 18, 45), (23, 40, 33), (4.8, 6.6))
+_OCCIPITAL = ((23, 40, 32), (21, 61, 27), (6.0, 2.6))
 _TEMPORAL = ((25, 34, 22), (29, -6, 4), (3.4, 1.6))
 _TEMPORAL_ROOT = ((23, 38, 31), (25, 34, 22), (5.4, 3.4))
 _LATERAL = (_FRONTAL, _BODY, _ATRIUM, _OCCIPITAL, _TEMPORAL, _TEMPORAL_ROOT)
 
 
-def ventricle_inside_mm(head: Head, points: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
+def ventricle_inside_mm(head: Head, points: Points) -> np.ndarray:
     """Returns the depth inside the nearest ventricle (lateral, third or fourth), mm, negative outside."""
     x, y, z = points
     if not (float(z.max()) > -36 and float(z.min()) < 62):
@@ -139,10 +150,10 @@ def ventricle_inside_mm(head: Head, points: tuple[np.ndarray, np.ndarray, np.nda
 
 
 def _grey_share(
-    place: Place, points: tuple[np.ndarray, np.ndarray, np.ndarray], depth_mm: np.ndarray, sulcus_mm: np.ndarray
+    place: Place, points: Points, depth_mm: np.ndarray, sulcus_mm: np.ndarray
 ) -> np.ndarray:
     """Cortex along the surface and the sulci, deep nuclei, and the cerebellum, which is grey nearly all through."""
-    cortex = np.maximum(soft_edge(3.5 - depth_mm, 3), soft_edge(sulcus_mm + 3.8, 3) * soft_edge(20 - depth_mm, 4))
+    cortex = np.maximum(soft_edge(3.5 - place.depth_mm, 3), soft_edge(sulcus_mm + 3.8, 3) * soft_edge(17 - depth_mm, 5))
     pairs = (np.abs(points[0]), points[1], points[2])
     caudate = ellipsoid_inside_mm(pairs, (13, -20, 29), (5, 10, 11))
     lentiform = ellipsoid_inside_mm(pairs, (24, -4, 22), (7, 17, 12))
@@ -152,7 +163,7 @@ def _grey_share(
     return np.maximum(np.maximum(cortex, nuclei), cerebellum)
 
 
-def _dura_share(place: Place, points: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
+def _dura_share(place: Place, points: Points) -> np.ndarray:
     """Falx, tentorium, and the sagittal sinus behind: bright lines in every head."""
     x, y, z = points
     free_edge = (np.sqrt((y / 60) ** 2 + ((z - 28) / 46) ** 2) - 1) * 46

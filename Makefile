@@ -1,0 +1,65 @@
+# The verbs of the pipeline as targets. `make help` lists them; each makes its own environment first.
+MODEL ?= effb4
+INPUT ?= input
+RUN ?= $(MODEL)
+OUT ?= input/phantom
+ANSWERS ?= $(INPUT)/stage_2_test_answers.csv
+# More flags for the verb, such as ARGS="--epochs 2 --size 128".
+ARGS ?=
+
+PYTHON := .venv/bin/python
+HEMORRHAGE := .venv/bin/hemorrhage
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-quick phantom audit train predict submit score check format test clean
+
+help: ## this list
+	@echo "Intracranial hemorrhage in head CT: from DICOM to submission.csv. Not for clinical use."
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 22
+	@echo "Variables: MODEL=$(MODEL) INPUT=$(INPUT) RUN=$(RUN) ARGS=\"more flags\"; each verb's flags: $(HEMORRHAGE) VERB --help"
+
+setup: $(READY) ## make .venv with everything in it
+
+$(READY): requirements.txt pyproject.toml .ci/setup
+	@.ci/setup
+
+demo: $(READY) ## a whole competition on synthetic heads, in minutes on two cores
+	@$(HEMORRHAGE) demo $(ARGS)
+
+demo-quick: $(READY) ## the same path with fewer heads and epochs, in a minute or two
+	@$(HEMORRHAGE) demo --quick
+
+phantom: $(READY) ## write a synthetic data set into OUT (input/phantom)
+	@$(HEMORRHAGE) phantom $(OUT) $(ARGS)
+
+audit: $(READY) ## print what the data set under INPUT holds
+	@$(HEMORRHAGE) audit $(INPUT) $(ARGS)
+
+train: $(READY) ## train MODEL on INPUT into submissions/RUN
+	@$(HEMORRHAGE) train $(INPUT) --model $(MODEL) --run $(RUN) $(ARGS)
+
+predict: $(READY) ## predict the held-out and test slices of INPUT with RUN
+	@$(HEMORRHAGE) predict $(RUN) $(INPUT) $(ARGS)
+
+submit: $(READY) ## write and check submissions/RUN/submission.csv (never uploads)
+	@$(HEMORRHAGE) submit $(RUN) $(ARGS)
+
+score: $(READY) ## score RUN's submission against ANSWERS
+	@$(HEMORRHAGE) score submissions/$(RUN)/submission.csv $(ANSWERS) $(ARGS)
+
+check: $(READY) ## format, lint, types and tests
+	$(PYTHON) -m ruff format --check src tests
+	$(PYTHON) -m ruff check src tests
+	$(PYTHON) -m mypy
+	$(PYTHON) -m pytest
+
+format: $(READY) ## put the code into its form
+	$(PYTHON) -m ruff format src tests
+	$(PYTHON) -m ruff check --fix src tests
+
+test: $(READY) ## the tests alone
+	$(PYTHON) -m pytest
+
+clean: ## remove the environment and caches; data and runs stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build src/*.egg-info

@@ -1,0 +1,38 @@
+"""A head made from anatomy: HU and masks by name, without a patient.
+
+`build_head` draws a head, `draw_bleeds` its hemorrhages, `draw_scan` how it is scanned, `render_series` gives the
+slices. Anatomy, blood and scanner know nothing of each other's insides beyond what the lower one hands up:
+space -> anatomy -> brain -> blood -> scanner.
+"""
+
+from hemorrhage.ct.phantom.anatomy import Head, build_head
+from hemorrhage.ct.phantom.blood import SUBTYPES, Bleed, draw_bleeds
+from hemorrhage.ct.phantom.scanner import (
+    HU_HIGH,
+    HU_LOW,
+    MIN_AREA_MM2,
+    RenderedSlice,
+    Scan,
+    draw_scan,
+    render_masks,
+    render_series,
+)
+
+GENERATOR_VERSION = 1
+
+__all__ = [
+    "GENERATOR_VERSION",
+    "HU_HIGH",
+    "HU_LOW",
+    "MIN_AREA_MM2",
+    "SUBTYPES",
+    "Bleed",
+    "Head",
+    "RenderedSlice",
+    "Scan",
+    "build_head",
+    "draw_bleeds",
+    "draw_scan",
+    "render_masks",
+    "render_series",
+]

@@ -1,0 +1,392 @@
+"""The five hemorrhages: each with its place, its shape and its density, drawn at random and named."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hemorrhage.ct.phantom.anatomy import EQUATOR_MM, Place
+from hemorrhage.ct.phantom.brain import Brain, Pressure
+from hemorrhage.ct.phantom.space import (
+    Waves,
+    draw_waves,
+    ellipsoid_inside_mm,
+    logistic,
+    mix,
+    sample_waves,
+    soft_edge,
+)
+
+SUBTYPES = ("epidural", "intraparenchymal", "intraventricular", "subarachnoid", "subdural")
+
+_VAULT_RADIUS_MM = 74.0
+
+
+@dataclass(frozen=True)
+class Lining:
+    """Blood between skull and brain, on one side: a lens (epidural) or a crescent (subdural).
+
+    `direction` is the unit vector from the cavity's middle to the thickest place; `extent_mm` the half lengths
+    along the vault, level and upright; `layering_hu` is how much denser the back is than the front.
+    """
+
+    subtype: str
+    direction: tuple[float, float, float]
+    extent_mm: tuple[float, float]
+    thickness_mm: float
+    density_hu: float
+    layering_hu: float
+    texture: Waves
+
+
+@dataclass(frozen=True)
+class FalxLining:
+    """Subdural blood along one side of the falx: its side, thickness, middle (y, z) and half lengths there."""
+
+    subtype: str
+    side: int
+    thickness_mm: float
+    center_mm: tuple[float, float]
+    extent_mm: tuple[float, float]
+    density_hu: float
+    texture: Waves
+
+
+@dataclass(frozen=True)
+class Clot:
+    """Blood within the brain: an uneven ellipsoid in a rim of dark oedema."""
+
+    subtype: str
+    center_mm: tuple[float, float, float]
+    radii_mm: tuple[float, float, float]
+    rim_mm: float
+    density_hu: float
+    outline: Waves
+    texture: Waves
+
+
+@dataclass(frozen=True)
+class VentricleFill:
+    """Blood in the ventricles: below a level at the back (supine patient), and as casts of whole parts.
+
+    `levels_mm` holds y of the level on the right and the left; `cast_side` is the side whose lateral ventricle
+    is full (0: neither); `midline` tells whether the third and fourth ventricles are full.
+    """
+
+    subtype: str
+    levels_mm: tuple[float, float]
+    cast_side: int
+    midline: bool
+    density_hu: float
+    texture: Waves
+
+
+@dataclass(frozen=True)
+class SulcalBlood:
+    """Blood in the fluid about the brain, within an ellipsoid of head coordinates."""
+
+    subtype: str
+    center_mm: tuple[float, float, float]
+    radii_mm: tuple[float, float, float]
+    widen_mm: float
+    density_hu: float
+    texture: Waves
+
+
+Bleed = Lining | FalxLining | Clot | VentricleFill | SulcalBlood
+
+
+def draw_bleeds(rng: np.random.Generator, subtypes: Collection[str], severity: float) -> tuple[Bleed, ...]:
+    """Returns bleeds of every subtype in `subtypes`, whose size grows with `severity` from 0 to 1.
+
+    Raises ValueError for a name that is not in SUBTYPES.
+    """
+    unknown = set(subtypes) - set(SUBTYPES)
+    if unknown:
+        raise ValueError(f"Expected subtypes out of {SUBTYPES}, received {sorted(unknown)}.")
+    bleeds: list[Bleed] = []
+    for subtype in SUBTYPES:
+        if subtype in subtypes:
+            own_severity = float(np.clip(severity + rng.normal(0, 0.12), 0, 1))
+            bleeds += _DRAW[subtype](rng, own_severity)
+    return tuple(bleeds)
+
+
+def _between(low: float, high: float, severity: float) -> float:
+    return low * (high / low) ** severity
+
+
+def _direction(side: int, azimuth: float, elevation: float) -> tuple[float, float, float]:
+    """The unit vector at `azimuth` radians behind the ear's direction and `elevation` above the equator."""
+    level = np.cos(elevation)
+    return (side * level * np.cos(azimuth), level * np.sin(azimuth), np.sin(elevation))
+
+
+def _side(rng: np.random.Generator) -> int:
+    return int(rng.choice([-1, 1]))
+
+
+def _draw_epidural(rng: np.random.Generator, severity: float) -> list[Bleed]:
+    half_mm = _between(20, 42, severity)
+    # A lens: thicker than the sagitta of its own chord, so that it bulges into the brain.
+    thickness_mm = half_mm**2 / (2 * _VAULT_RADIUS_MM) + rng.uniform(0.18, 0.3) * half_mm
+    return [
+        Lining(
+            subtype="epidural",
+            direction=_direction(_side(rng), rng.uniform(-0.75, 0.7), rng.uniform(-0.1, 0.5)),
+            extent_mm=(half_mm, half_mm * rng.uniform(0.75, 1.0)),
+            thickness_mm=thickness_mm,
+            density_hu=rng.uniform(60, 76),
+            layering_hu=0.0,
+            texture=draw_waves(rng, 18.0),
+        )
+    ]
+
+
+def _draw_subdural(rng: np.random.Generator, severity: float) -> list[Bleed]:
+    side = _side(rng)
+    bleeds: list[Bleed] = []
+    along_falx = rng.random() < 0.2
+    if not along_falx or rng.random() < 0.5:
+        bleeds.append(_draw_crescent(rng, severity, side))
+        if rng.random() < 0.15:
+            bleeds.append(_draw_crescent(rng, severity * 0.6, -side))
+    if along_falx:
+        bleeds.append(
+            FalxLining(
+                subtype="subdural",
+                side=side,
+                thickness_mm=_between(2.5, 7, severity),
+                center_mm=(float(rng.choice([-42.0, 45.0])) + rng.normal(0, 8), rng.uniform(52, 66)),
+                extent_mm=(_between(18, 45, severity), _between(16, 36, severity)),
+                density_hu=rng.uniform(60, 78),
+                texture=draw_waves(rng, 18.0),
+            )
+        )
+    return bleeds
+
+
+def _draw_crescent(rng: np.random.Generator, severity: float, side: int) -> Lining:
+    fresh = rng.random() < 0.75
+    return Lining(
+        subtype="subdural",
+        direction=_direction(side, rng.uniform(-0.5, 0.5), rng.uniform(0.05, 0.5)),
+        extent_mm=(_between(42, 95, severity), _between(20, 48, severity)),
+        thickness_mm=_between(3.5, 16, float(np.clip(severity + rng.normal(0, 0.2), 0, 1))),
+        density_hu=rng.uniform(58, 74) if fresh else rng.uniform(42, 54),
+        layering_hu=rng.uniform(0, 6) if fresh else rng.uniform(0, 26),
+        texture=draw_waves(rng, 22.0),
+    )
+
+
+# Where clots arise: (weight, centre on the left, spread), head mm.
+_CLOT_SITES = (
+    (0.35, (25.0, -2.0, 24.0), (3.0, 7.0, 4.0)),
+    (0.15, (12.0, 12.0, 25.0), (2.0, 3.0, 3.0)),
+    (0.18, (32.0, -48.0, 42.0), (5.0, 8.0, 10.0)),
+    (0.18, (40.0, 30.0, 48.0), (5.0, 12.0, 10.0)),
+    (0.06, (48.0, 2.0, 6.0), (3.0, 8.0, 4.0)),
+    (0.05, (25.0, 50.0, -16.0), (4.0, 4.0, 4.0)),
+    (0.03, (2.0, 14.0, -6.0), (2.0, 2.0, 3.0)),
+)
+
+
+def _draw_clots(rng: np.random.Generator, severity: float) -> list[Bleed]:
+    site = int(rng.choice(len(_CLOT_SITES), p=[weight for weight, _, _ in _CLOT_SITES]))
+    radius_mm = _between(7.0, 26.0, severity)
+    if site >= len(_CLOT_SITES) - 2:
+        radius_mm = min(radius_mm, 13.0)
+    clots: list[Bleed] = [_draw_clot(rng, site, _side(rng), radius_mm)]
+    if rng.random() < 0.25:
+        # Contusions come in company, frontal and temporal.
+        clots += [
+            _draw_clot(rng, int(rng.choice([2, 3, 4])), _side(rng), rng.uniform(4, 9))
+            for _ in range(rng.integers(1, 4))
+        ]
+    return clots
+
+
+def _draw_clot(rng: np.random.Generator, site: int, side: int, radius_mm: float) -> Clot:
+    _, center, spread = _CLOT_SITES[site]
+    x, y, z = (float(rng.normal(mean, deviation)) for mean, deviation in zip(center, spread, strict=True))
+    radii = radius_mm * rng.uniform([0.65, 0.85, 0.8], [0.9, 1.25, 1.1])
+    return Clot(
+        subtype="intraparenchymal",
+        center_mm=(side * x, y, z),
+        radii_mm=(float(radii[0]), float(radii[1]), float(radii[2])),
+        rim_mm=rng.uniform(0.12, 0.45) * radius_mm + 1.0,
+        density_hu=rng.uniform(56, 76),
+        outline=draw_waves(rng, max(14.0, 1.4 * radius_mm)),
+        texture=draw_waves(rng, 12.0),
+    )
+
+
+def _draw_ventricle_fill(rng: np.random.Generator, severity: float) -> list[Bleed]:
+    level_mm = 52 - 20 * severity
+    near, far = level_mm + rng.normal(0, 2), level_mm + rng.uniform(0, 10)
+    side = _side(rng)
+    return [
+        VentricleFill(
+            subtype="intraventricular",
+            levels_mm=(near, far) if side < 0 else (far, near),
+            cast_side=side if severity > 0.72 else 0,
+            midline=bool(severity > 0.8 or rng.random() < 0.1),
+            density_hu=rng.uniform(52, 72),
+            texture=draw_waves(rng, 14.0),
+        )
+    ]
+
+
+def _draw_sulcal_blood(rng: np.random.Generator, severity: float) -> list[Bleed]:
+    basal = rng.random() < 0.3 + 0.3 * severity
+    center, radii = _basal_region(rng, severity) if basal else _convexity_region(rng, severity)
+    return [
+        SulcalBlood(
+            subtype="subarachnoid",
+            center_mm=center,
+            radii_mm=radii,
+            widen_mm=rng.uniform(0.5, 1.2),
+            density_hu=rng.uniform(56, 72),
+            texture=draw_waves(rng, 25.0),
+        )
+    ]
+
+
+_Triple = tuple[float, float, float]
+
+
+def _basal_region(rng: np.random.Generator, severity: float) -> tuple[_Triple, _Triple]:
+    """Cisterns, Sylvian and front cleft, as a burst aneurysm fills them."""
+    center = (rng.normal(0, 12), rng.uniform(-22, -8), rng.uniform(6, 14))
+    return center, (_between(32, 62, severity), _between(30, 55, severity), _between(11, 38, severity))
+
+
+def _convexity_region(rng: np.random.Generator, severity: float) -> tuple[_Triple, _Triple]:
+    """A patch of sulci over one hemisphere, as after a fall."""
+    x, y, z = _direction(_side(rng), rng.uniform(-1.0, 0.9), rng.uniform(-0.1, 0.8))
+    center = (62 * x, 76 * y, EQUATOR_MM + 60 * z)
+    radius_mm = _between(16, 42, severity)
+    return center, (radius_mm, radius_mm * rng.uniform(0.9, 1.3), radius_mm)
+
+
+_DRAW = {
+    "epidural": _draw_epidural,
+    "intraparenchymal": _draw_clots,
+    "intraventricular": _draw_ventricle_fill,
+    "subarachnoid": _draw_sulcal_blood,
+    "subdural": _draw_subdural,
+}
+
+
+def build_pressure(bleeds: Sequence[Bleed], place: Place) -> Pressure:
+    """Returns what the bleeds do to the brain about them at the points of `place`."""
+    lining_mm = np.zeros_like(place.x)
+    widen_mm = np.zeros_like(place.x)
+    dilate_mm, shift_mm = 0.0, 0.0
+    for bleed in bleeds:
+        if isinstance(bleed, Lining):
+            lining_mm = np.maximum(lining_mm, _lining_mm(bleed, place))
+            shift_mm -= float(np.sign(bleed.direction[0])) * 0.65 * max(bleed.thickness_mm - 4, 0)
+        elif isinstance(bleed, Clot):
+            shift_mm -= float(np.sign(bleed.center_mm[0])) * 0.3 * max(max(bleed.radii_mm) - 8, 0)
+        elif isinstance(bleed, SulcalBlood):
+            widen_mm = np.maximum(widen_mm, bleed.widen_mm * _region_share(bleed, place))
+        elif isinstance(bleed, VentricleFill):
+            dilate_mm = max(dilate_mm, 0.8)
+    return Pressure(lining_mm, widen_mm, dilate_mm, float(np.clip(shift_mm, -12, 12)))
+
+
+def shade_bleeds(
+    bleeds: Sequence[Bleed], place: Place, brain: Brain
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Returns the brain's HU with the blood in it, and the share of each point that is blood of each subtype.
+
+    HU and shares are float32 N x N; subtypes without a bleed have no entry.
+    """
+    pixels_hu = brain.pixels_hu
+    shares: dict[str, np.ndarray] = {}
+    for bleed in bleeds:
+        share = _blood_share(bleed, place, brain)
+        if isinstance(bleed, Clot):
+            pixels_hu = pixels_hu - 11 * np.clip(_oedema_share(bleed, place, brain) - share, 0, 1)
+        pixels_hu = mix(pixels_hu, _blood_hu(bleed, place), share)
+        shares[bleed.subtype] = np.maximum(shares.get(bleed.subtype, 0), share)
+    return pixels_hu, shares
+
+
+def _blood_share(bleed: Bleed, place: Place, brain: Brain) -> np.ndarray:
+    if isinstance(bleed, Lining):
+        inside_mm = np.minimum(_lining_mm(bleed, place) - place.depth_mm, place.depth_mm + 0.8)
+        return soft_edge(inside_mm)
+    if isinstance(bleed, FalxLining):
+        return soft_edge(_falx_lining_inside_mm(bleed, place)) * soft_edge(place.depth_mm)
+    if isinstance(bleed, Clot):
+        return soft_edge(_clot_inside_mm(bleed, place)) * soft_edge(brain.depth_mm) * (1 - brain.ventricle)
+    if isinstance(bleed, VentricleFill):
+        return brain.ventricle * _fill_share(bleed, place)
+    return brain.cistern * _region_share(bleed, place) * (1 - brain.ventricle)
+
+
+def _blood_hu(bleed: Bleed, place: Place) -> np.ndarray:
+    density_hu = bleed.density_hu + 2.5 * sample_waves(bleed.texture, place.plane)
+    if isinstance(bleed, Lining):
+        density_hu = density_hu + bleed.layering_hu * np.clip(place.y / 50, -1, 1)
+    return density_hu
+
+
+def _lining_mm(bleed: Lining, place: Place) -> np.ndarray:
+    """How thick the lining is where the ray from the cavity's middle through each point meets the skull."""
+    forward = np.array(bleed.direction)
+    level = np.array([-forward[1], forward[0], 0.0]) / np.hypot(forward[0], forward[1])
+    upright = np.cross(forward, level)
+    # The vault's rays are level below the equator, as in locate.
+    rise = np.maximum(place.z - EQUATOR_MM, 0) - np.maximum(EQUATOR_MM - place.z, 0)
+    length = np.sqrt(place.x**2 + place.y**2 + rise**2) + 1e-3
+    along, aside, upward = (
+        (place.x * a + place.y * b + rise * c) / length for a, b, c in (forward, level, upright)
+    )
+    squares = (_VAULT_RADIUS_MM * aside / bleed.extent_mm[0]) ** 2 + (
+        _VAULT_RADIUS_MM * upward / bleed.extent_mm[1]
+    ) ** 2
+    profile = 1 - squares if bleed.subtype == "epidural" else np.sqrt(np.clip(1 - squares**2, 0, 1))
+    if bleed.subtype == "subdural":
+        profile = profile * (1 + 0.15 * sample_waves(bleed.texture, place.plane))
+    own_side = soft_edge(place.x * np.sign(forward[0]) - 2.5, 2) * (along > 0)
+    return np.where(squares < 1, bleed.thickness_mm * np.clip(profile, 0, 1.5) * own_side, 0).astype(np.float32)
+
+
+def _falx_lining_inside_mm(bleed: FalxLining, place: Place) -> np.ndarray:
+    squares = ((place.y - bleed.center_mm[0]) / bleed.extent_mm[0]) ** 2 + (
+        (place.z - bleed.center_mm[1]) / bleed.extent_mm[1]
+    ) ** 2
+    callosum = (np.sqrt(((place.y - 2) / 46) ** 2 + ((place.z - 36) / 30) ** 2) - 1) * 30
+    thickness_mm = bleed.thickness_mm * np.sqrt(np.clip(1 - squares, 0, 1))
+    aside_mm = place.x * bleed.side
+    return np.minimum(np.minimum(thickness_mm - aside_mm, aside_mm), np.minimum(callosum, place.z - 14))
+
+
+def _clot_inside_mm(bleed: Clot, place: Place) -> np.ndarray:
+    smooth_mm = ellipsoid_inside_mm(place.points, bleed.center_mm, bleed.radii_mm)
+    return smooth_mm + 0.13 * min(bleed.radii_mm) * sample_waves(bleed.outline, place.plane)
+
+
+def _oedema_share(bleed: Clot, place: Place, brain: Brain) -> np.ndarray:
+    inside_mm = _clot_inside_mm(bleed, place) + bleed.rim_mm
+    return soft_edge(inside_mm, 3.0) * soft_edge(brain.depth_mm - 1) * (1 - brain.ventricle) * (1 - brain.cistern)
+
+
+def _fill_share(bleed: VentricleFill, place: Place) -> np.ndarray:
+    level_mm = np.where(place.x < 0, bleed.levels_mm[0], bleed.levels_mm[1])
+    share = soft_edge(place.y - level_mm, 2.0) * (place.z > 0)
+    if bleed.cast_side:
+        share = np.maximum(share, logistic((place.x * bleed.cast_side - 1.5) * 4) * (place.z > 14))
+    if bleed.midline:
+        share = np.maximum(share, soft_edge(6 - np.abs(place.x)) * (place.z < 32) * (np.abs(place.y - 3) < 18))
+        share = np.maximum(share, soft_edge(12 - np.abs(place.x)) * (place.z < -1))
+    return share
+
+
+def _region_share(bleed: SulcalBlood, place: Place) -> np.ndarray:
+    inside_mm = ellipsoid_inside_mm(place.points, bleed.center_mm, bleed.radii_mm)
+    patchy = inside_mm + 4 * sample_waves(bleed.texture, place.plane)
+    return soft_edge(patchy, 6.0)

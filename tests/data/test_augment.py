@@ -1,0 +1,59 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from hemorrhage.data.augment import RECIPES, Augmentation, find_recipe
+from hemorrhage.errors import HemorrhageError
+
+IMAGE = np.random.default_rng(0).integers(0, 256, size=(64, 64, 3), dtype=np.uint8)
+RANDOM = ["original", "geometric"]
+
+
+def augment_many(recipe: str, threads: int, seed: int = 0, epoch: int = 0) -> np.ndarray:
+    augmentation = Augmentation(find_recipe(recipe), 64, seed)
+    with ThreadPoolExecutor(threads) as pool:
+        return np.stack(list(pool.map(lambda index: augmentation(IMAGE, epoch, index), range(64))))
+
+
+@pytest.mark.parametrize("recipe", RANDOM)
+def test_one_thread_and_eight_give_the_same_images(recipe: str) -> None:
+    assert (augment_many(recipe, 1) == augment_many(recipe, 8)).all()
+
+
+@pytest.mark.parametrize("recipe", RANDOM)
+def test_images_differ_by_index_epoch_and_seed(recipe: str) -> None:
+    first = augment_many(recipe, 1)
+    assert len({image.tobytes() for image in first}) > 60
+    assert (first != augment_many(recipe, 1, epoch=1)).any(axis=(1, 2, 3)).mean() > 0.9
+    assert (first != augment_many(recipe, 1, seed=1)).any(axis=(1, 2, 3)).mean() > 0.9
+
+
+@pytest.mark.parametrize("recipe", list(RECIPES))
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_shape_and_dtype_stay(recipe: str, channels: int) -> None:
+    image = np.zeros((32, 32, channels), dtype=np.uint8)
+    augmented = Augmentation(find_recipe(recipe), 32, 0)(image, 0, 0)
+    assert augmented.shape == image.shape
+    assert augmented.dtype == np.uint8
+
+
+def test_the_recipe_none_changes_nothing() -> None:
+    assert Augmentation(find_recipe("none"), 64, 0)(IMAGE, 3, 5) is IMAGE
+
+
+def test_the_original_recipe_mirrors_turns_over_and_adds_noise_as_often_as_it_says() -> None:
+    ramp = np.tile(np.linspace(60, 190, 64).astype(np.uint8)[np.newaxis, :, np.newaxis], (64, 1, 3))
+    augmentation = Augmentation(find_recipe("original"), 64, 0)
+    images = [augmentation(ramp, 0, index).astype(float) for index in range(600)]
+    mirrored = [image[:, :16].mean() > image[:, -16:].mean() for image in images]
+    assert np.mean(mirrored) == pytest.approx(0.25, abs=0.05)
+    contrast = [abs(image[:, :16].mean() - image[:, -16:].mean()) for image in images]
+    # The ramp's ends lie 97 apart; contrast 0.75 to 1.5 makes that 73 to 146.
+    assert min(contrast) == pytest.approx(73, abs=8)
+    assert max(contrast) == pytest.approx(146, abs=8)
+
+
+def test_an_unknown_recipe_lists_the_known_ones() -> None:
+    with pytest.raises(HemorrhageError, match="none, original, geometric"):
+        find_recipe("heavy")

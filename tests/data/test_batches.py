@@ -1,0 +1,77 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hemorrhage.ct.codec import resize_hu
+from hemorrhage.ct.dicom import read_slice
+from hemorrhage.ct.windows import BRAIN, SUBDURAL, stack_windows
+from hemorrhage.data.augment import Augmentation, find_recipe
+from hemorrhage.data.batches import SliceBatches
+from hemorrhage.data.source import DicomSource, WindowedSource
+from hemorrhage.errors import HemorrhageError
+
+IDS = np.array([f"ID_{number}" for number in range(5)])
+LABELS_OF_IDS = np.arange(30).reshape(5, 6) % 2
+
+
+@pytest.fixture
+def paths(make_dicom: Callable[..., Path]) -> dict[str, Path]:
+    rng = np.random.default_rng(0)
+    return {one: make_dicom(1024 + rng.integers(0, 100, size=(64, 64)), f"{one}.dcm") for one in IDS}
+
+
+@pytest.fixture
+def source(paths: dict[str, Path]) -> WindowedSource:
+    return WindowedSource(DicomSource(paths, 32), [BRAIN, SUBDURAL])
+
+
+def test_batches_are_uint8_images_and_float32_labels_and_the_last_is_short(source: WindowedSource) -> None:
+    batches = SliceBatches(source, IDS, LABELS_OF_IDS, batch_size=2)
+    assert len(batches) == 3
+    images, labels = batches[1]
+    assert (images.shape, images.dtype) == ((2, 32, 32, 2), np.uint8)
+    assert (labels.shape, labels.dtype) == ((2, 6), np.float32)
+    assert (labels == LABELS_OF_IDS[2:4]).all()
+    assert batches[2][0].shape == (1, 32, 32, 2)
+
+
+def test_an_image_is_hu_resized_rounded_and_windowed(source: WindowedSource, paths: dict[str, Path]) -> None:
+    images, _ = SliceBatches(source, IDS, LABELS_OF_IDS, batch_size=5)[0]
+    direct = stack_windows(resize_hu(read_slice(paths["ID_3"]).pixels_hu, 32), [BRAIN, SUBDURAL])
+    assert (images[3] == direct).all()
+
+
+def test_the_order_is_the_one_given_copies_included(source: WindowedSource) -> None:
+    order = np.array([4, 0, 4])
+    images, labels = SliceBatches(source, IDS[order], LABELS_OF_IDS[order], batch_size=3)[0]
+    assert (images[0] == images[2]).all()
+    assert (images[0] != images[1]).any()
+    assert (labels == LABELS_OF_IDS[order]).all()
+
+
+def test_copies_of_a_slice_are_augmented_apart(source: WindowedSource) -> None:
+    augmentation = Augmentation(find_recipe("geometric"), 32, seed=0)
+    order = np.array([1, 1])
+    images, _ = SliceBatches(source, IDS[order], LABELS_OF_IDS[order], 2, augmentation, epoch=0)[0]
+    assert (images[0] != images[1]).any()
+
+
+def test_an_unreadable_slice_is_left_out_and_named(source: WindowedSource, paths: dict[str, Path]) -> None:
+    paths["ID_1"].write_text("no longer DICOM")
+    batches = SliceBatches(source, IDS, LABELS_OF_IDS, batch_size=5)
+    images, labels = batches[0]
+    assert len(images) == 4
+    assert (labels == LABELS_OF_IDS[[0, 2, 3, 4]]).all()
+    assert list(batches.unreadable) == ["ID_1"]
+    assert "not a DICOM file" in batches.unreadable["ID_1"]
+
+
+def test_a_batch_without_any_readable_slice_is_an_error(source: WindowedSource, paths: dict[str, Path]) -> None:
+    for path in paths.values():
+        path.unlink()
+    batches = SliceBatches(source, IDS, LABELS_OF_IDS, batch_size=5)
+    with pytest.raises(HemorrhageError, match="Not one of the 5 slices"):
+        batches[0]
+    assert batches.failure is not None
