@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +19,8 @@ NOT_CLINICAL = "Research use only, not for clinical decisions."
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status of one command: 0, 2 for an error the user can mend (1 for audit), 130 if interrupted."""
-    # TensorFlow reads it at import; its notes on CPU features drown this program's lines.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # TensorFlow reads it at import; its faults reach Python as exceptions, its log drowns this program's lines.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # pydicom warns of every odd value of a header; what matters to a reading is an error of our own.
     warnings.filterwarnings("ignore", module="pydicom")
     options = _build_parser().parse_args(arguments)
@@ -176,11 +177,36 @@ def _add_input(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", type=Path, metavar="INPUT", help="folder with the data in it or below it")
 
 
+def _load_keras_quietly() -> None:
+    """Loads Keras and its backend, holding back what they write to stderr meanwhile unless loading fails.
+
+    TensorFlow's C++ code prints notes on CPU features and absent GPUs before any setting can silence it; among them
+    an error of this program would no longer be one clear line.
+    """
+    shown = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            from hemorrhage.models.devices import count_gpus
+
+            count_gpus()
+        except BaseException:
+            held.seek(0)
+            os.write(shown, held.read())
+            raise
+        finally:
+            os.dup2(shown, 2)
+            os.close(shown)
+
+
 def _phantom(options: argparse.Namespace) -> int:
     from hemorrhage.pipeline.phantom import write_phantom
 
-    summary = write_phantom(options.out, options.patients, options.seed, options.size, _console())
-    print(summary)
+    console, patients = _console(), options.patients
+    summary = write_phantom(
+        options.out, patients, options.seed, options.size, lambda plans: console.track(plans, patients, "patients")
+    )
+    print(f"wrote {options.out}: {summary}\nnext: hemorrhage train {options.out} --model compact --run first")
     return 0
 
 
@@ -205,6 +231,8 @@ _TRAIN_FLAGS = ("model", "fold", "folds", "epochs", "size", "batch", "steps", "l
 
 def _train(options: argparse.Namespace) -> int:
     from hemorrhage.pipeline.config import parse_settings, resolve_config
+
+    _load_keras_quietly()
     from hemorrhage.pipeline.train import train
 
     flags = {key: value for key in _TRAIN_FLAGS if (value := getattr(options, key)) is not None}
@@ -215,6 +243,7 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
+    _load_keras_quietly()
     from hemorrhage.pipeline.predict import predict
 
     for path in predict(options.run, options.input, options.tta, options.out, _console()):
@@ -242,6 +271,7 @@ def _score(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
+    _load_keras_quietly()
     from hemorrhage.pipeline.demo import demo
 
     demo(options.quick, _console())

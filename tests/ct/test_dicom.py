@@ -18,7 +18,7 @@ from pydicom.uid import (
 )
 
 from hemorrhage.ct.dicom import DicomError, read_header, read_slice
-from hemorrhage.ct.writing import build_dataset
+from hemorrhage.ct.writing import build_dataset, write_dataset
 from tests.conftest import HEADER
 
 MakeDicom = Callable[..., Path]
@@ -115,7 +115,7 @@ def test_lossless_compressed_files_read_like_plain_ones(tmp_path: Path, syntax: 
     header = HEADER.__class__(**{**HEADER.__dict__, "rows": raw.shape[0], "columns": raw.shape[1]})
     dataset = build_dataset(raw, header)
     dataset.compress(syntax, generate_instance_uid=False)
-    dataset.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    write_dataset(tmp_path / "a.dcm", dataset)
     assert (read_slice(tmp_path / "a.dcm").pixels_hu == raw - 1024).all()
 
 
@@ -153,10 +153,10 @@ def test_an_empty_and_a_missing_file_are_named(tmp_path: Path) -> None:
 def test_a_file_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
     dataset = build_dataset(np.zeros((4, 6)), HEADER)
     dataset.Rows = 5
-    dataset.save_as(tmp_path / "short.dcm", enforce_file_format=True)
+    write_dataset(tmp_path / "short.dcm", dataset)
     assert "lies about its size" in read_both(tmp_path / "short.dcm")[0]
     dataset.Rows = 3
-    dataset.save_as(tmp_path / "long.dcm", enforce_file_format=True)
+    write_dataset(tmp_path / "long.dcm", dataset)
     assert "lies about its size" in read_both(tmp_path / "long.dcm")[0]
 
 
@@ -182,7 +182,7 @@ def test_what_is_not_a_ct_slice_is_refused_with_the_cause(
         delattr(dataset, keyword)
     else:
         setattr(dataset, keyword, value)
-    dataset.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    write_dataset(tmp_path / "a.dcm", dataset)
     for text in read_both(tmp_path / "a.dcm"):
         assert cause in text
 
@@ -192,7 +192,7 @@ def test_syntaxes_off_the_list_are_refused_before_the_data_set_is_read(
     tmp_path: Path, syntax: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = build_dataset(np.zeros((4, 6)), HEADER)
-    dataset.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    write_dataset(tmp_path / "a.dcm", dataset)
     content = (tmp_path / "a.dcm").read_bytes()
     plain = str(ExplicitVRLittleEndian).encode()
     other = str(syntax).encode()
@@ -233,7 +233,7 @@ def test_any_damaged_byte_gives_a_slice_or_the_one_error(tmp_path: Path, data: s
 def _plain_file(folder: Path) -> bytes:
     path = folder / "plain.dcm"
     if not path.exists():
-        build_dataset(np.arange(24).reshape(4, 6), HEADER).save_as(path, enforce_file_format=True)
+        write_dataset(path, build_dataset(np.arange(24).reshape(4, 6), HEADER))
     return path.read_bytes()
 
 

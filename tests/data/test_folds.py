@@ -44,7 +44,7 @@ def test_a_label_of_as_many_patients_as_folds_is_in_every_fold() -> None:
 def test_a_missing_patient_is_an_error() -> None:
     slices = make_slices(10)
     slices.loc[7, "patient_id"] = None
-    with pytest.raises(HemorrhageError, match="1 slices have no patient id .first: ID_7"):
+    with pytest.raises(HemorrhageError, match=r"1 slices have no patient id \(first: ID_7\)"):
         split_folds(slices, 5, seed=0)
 
 

@@ -1,3 +1,5 @@
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -136,3 +138,9 @@ def test_an_unknown_model_lists_the_known_ones():
 def test_a_size_that_the_networks_cannot_halve_five_times_is_refused():
     with pytest.raises(HemorrhageError, match="at least 32 px and 1 channel, received 16 px"):
         build_model("compact", 16)
+
+
+def test_without_the_efficientnet_package_its_model_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet", None)
+    with pytest.raises(HemorrhageError, match="pip install efficientnet six"):
+        build_model("effb4-ns", SIZE)

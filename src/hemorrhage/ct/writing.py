@@ -8,7 +8,7 @@ from pydicom import config
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, CTImageStorage, generate_uid
+from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID, CTImageStorage, generate_uid
 
 from hemorrhage.ct.dicom import Header
 
@@ -18,13 +18,19 @@ def write_slice(path: Path, raw: np.ndarray, header: Header) -> None:
 
     `raw` is integer H x W whose values fit 16 bits of the header's signedness; ValueError where they do not.
     """
-    dataset = build_dataset(raw, header)
-    dataset.save_as(path, enforce_file_format=True)
+    write_dataset(path, build_dataset(raw, header))
+
+
+def write_dataset(path: Path, dataset: Dataset) -> None:
+    """Writes a data set of build_dataset."""
+    # Enforcing the format would copy Kaggle's ids, which are not valid UIDs, into the file meta information.
+    dataset.save_as(path, enforce_file_format=False)
 
 
 def build_dataset(raw: np.ndarray, header: Header) -> Dataset:
     """Returns the DICOM data set that write_slice writes, for callers that change or compress it first."""
     dataset = Dataset()
+    dataset.preamble = b"\0" * 128
     dataset.file_meta = _build_file_meta(header)
     for keyword, value in _elements(header).items():
         if value is not None and value != ():
@@ -35,6 +41,9 @@ def build_dataset(raw: np.ndarray, header: Header) -> Dataset:
 
 def _build_file_meta(header: Header) -> FileMetaDataset:
     meta = FileMetaDataset()
+    meta.FileMetaInformationGroupLength = 0  # made true when it is written
+    meta.FileMetaInformationVersion = b"\0\1"
+    meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
     meta.MediaStorageSOPClassUID = CTImageStorage
     meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[header.sop_instance_id or "slice"])
     meta.TransferSyntaxUID = UID(header.transfer_syntax)

@@ -14,9 +14,9 @@ def split_folds(slices: pd.DataFrame, folds: int, seed: int) -> pd.DataFrame:
     """Returns image_id, patient_id and fold (int64, 0 to folds - 1) for the rows of `slices`.
 
     `slices` has image_id, patient_id and the six labels. A patient's slices all get one fold: labels are
-    aggregated by patient (1 where any slice has 1) and patients are stratified over them (Sechidis et al. 2011,
-    as iterative-stratification implements it). Row order does not matter. Raises HemorrhageError where a patient
-    id is missing or there are fewer patients than folds.
+    aggregated by patient (1 where any slice has 1) and patients are stratified over them and over having more
+    slices than the mean (Sechidis et al. 2011, as iterative-stratification implements it). Row order does not
+    matter. Raises HemorrhageError where a patient id is missing or there are fewer patients than folds.
     """
     if slices["patient_id"].isna().any():
         missing = slices.loc[slices["patient_id"].isna(), "image_id"]
@@ -24,7 +24,9 @@ def split_folds(slices: pd.DataFrame, folds: int, seed: int) -> pd.DataFrame:
             f"{len(missing)} slices have no patient id (first: {missing.iloc[0]}), so that folds could not keep "
             "patients apart. Expected PatientID in every header."
         )
-    patients = slices.groupby("patient_id", sort=True)[list(LABELS)].max()
+    by_patient = slices.groupby("patient_id", sort=True)
+    sizes = by_patient.size()
+    patients = by_patient[list(LABELS)].max().assign(is_large=(sizes > sizes.mean()).astype(np.int8))
     if folds < 2 or folds > len(patients):
         raise HemorrhageError(f"Expected 2 to {len(patients)} folds for {len(patients)} patients, received {folds}.")
     fold_of_patient = pd.Series(_stratify(patients.to_numpy(), folds, seed), index=patients.index)

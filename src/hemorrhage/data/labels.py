@@ -138,6 +138,8 @@ def _read_long(path: Path) -> _LongRows:
 
 
 def _read_csv(path: Path) -> pa.Table:
+    if not path.is_file():
+        raise HemorrhageError(f"{path}: expected a CSV with the header ID,Label, found no such file.")
     try:
         convert = pa.csv.ConvertOptions(column_types={"ID": pa.string(), "Label": pa.float64()})
         table = pa.csv.read_csv(path, convert_options=convert)

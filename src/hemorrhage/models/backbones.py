@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import keras
+import numpy as np
 
 from hemorrhage.data.labels import LABELS
 from hemorrhage.errors import HemorrhageError
@@ -71,6 +72,15 @@ def set_backbone_trainable(model: keras.Model, trainable: bool) -> None:
             layer.trainable = trainable
 
 
+def seed_layers(model: keras.Model, seed: int, epoch: int) -> None:
+    """Sets what the layers that draw at random, such as dropout, will draw in an epoch: a function of (seed, epoch)."""
+    generators = [layer.seed_generator for layer in model.layers if hasattr(layer, "seed_generator")]
+    states = np.random.SeedSequence([seed, epoch]).generate_state(len(generators))
+    for generator, state in zip(generators, states, strict=True):
+        # A state is a seed, kept within 31 bits for every backend's dtype, and a count of draws.
+        generator.state.assign([int(state) % 2**31, 0])
+
+
 def reset_normalization(model: keras.Model) -> None:
     """Sets EfficientNet's inner Normalization so that its input becomes (x/255 - mean) / deviation; others have none.
 
@@ -115,8 +125,13 @@ def _efficientnet_b4(images: Any) -> keras.Model:
 
 def _efficientnet_b4_noisy_student(images: Any) -> keras.Model:
     """Builds the `efficientnet` package's B4, whose layers differ in padding and order from keras.applications'."""
-    from efficientnet import model as efficientnet
-
+    try:
+        from efficientnet import model as efficientnet
+    except ImportError as error:  # Kaggle's image lacks the package, and the package does not declare `six`.
+        raise HemorrhageError(
+            f"effb4-ns: expected the packages efficientnet and six, received: {error}. "
+            f"Run `pip install efficientnet six`, or use the model effb4."
+        ) from error
     mean, deviation = _statistics(images.shape[-1])
     scale = [1 / (255 * d) for d in deviation]
     offset = [-m / d for m, d in zip(mean, deviation, strict=True)]

@@ -1,6 +1,7 @@
 """The verb audit: what a data set holds, and whether it is safe to train on."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ MAX_BAD_SHARE = 0.001
 """Above this share of labelled files missing or unreadable, a data set is not what it says it is."""
 
 _NAMED = 5
+_GROUP_COLUMNS = ["bits_stored", "pixel_representation", "rescale_intercept"]
 
 
 @dataclass
@@ -54,17 +56,17 @@ def audit(input_folder: Path, quick: bool, console: Console) -> Findings:
 def describe_slices(scan: pd.DataFrame) -> dict[str, Any]:
     """Returns the counts of a slice table: patients, series, sizes, header groups, wrapped and constant slices."""
     readable = scan[scan["error"].isna()]
-    groups = readable.groupby(["bits_stored", "pixel_representation", "rescale_intercept"]).size()
-    sizes = readable.groupby(["rows", "columns"]).size().sort_values(ascending=False)
+    groups = Counter(zip(*(readable[name] for name in _GROUP_COLUMNS), strict=True))
+    sizes = Counter(zip(readable["rows"], readable["columns"], strict=True))
     return {
         "files": len(scan),
         "readable": len(readable),
         "patients": int(readable["patient_id"].nunique()),
         "series": int(readable["series_id"].nunique()),
-        "sizes": {f"{rows} x {columns}": int(count) for (rows, columns), count in sizes.items()},
+        "sizes": {f"{rows} x {columns}": count for (rows, columns), count in sizes.most_common()},
         "header groups (bits stored / pixel representation / intercept)": {
-            f"{bits} / {representation} / {intercept:g}": int(count)
-            for (bits, representation, intercept), count in groups.items()
+            f"{bits} / {representation} / {intercept:g}": count
+            for (bits, representation, intercept), count in groups.most_common()
         },
         "slices touched by the PixelRepresentation fix": int(readable["is_wrapped"].sum()),
         "constant slices": int(readable["is_constant"].fillna(False).sum()),

@@ -16,7 +16,7 @@ from hemorrhage.data.source import WindowedSource
 from hemorrhage.data.table import write_table
 from hemorrhage.data.views import IDENTITY
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.models.backbones import build_model, set_backbone_trainable
+from hemorrhage.models.backbones import build_model, seed_layers, set_backbone_trainable
 from hemorrhage.models.devices import distribution_scope
 from hemorrhage.models.inference import Member, predict_slices
 from hemorrhage.models.losses import find_loss
@@ -25,7 +25,7 @@ from hemorrhage.pipeline.config import Config
 from hemorrhage.pipeline.console import Bar, Console
 from hemorrhage.pipeline.history import forget_after, write_epoch
 from hemorrhage.pipeline.predictions import build_predictions, match_truth
-from hemorrhage.pipeline.runs import Run
+from hemorrhage.pipeline.runs import Run, find_weights
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,18 @@ def _start_model(run: Run, config: Config, done: int) -> keras.Model:
         return read_model(run.model_path(done), compiled=True)
     channels = len(config.window_set)
     model = build_model(config.model, config.size, channels, config.dropout, config.seed)
-    load_weights(model, config.model, config.weights)
+    load_weights(model, config.model, find_weights(config.weights))
     return model
 
 
 def _prepare_epoch(model: keras.Model, config: Config, epoch: int) -> None:
-    """Freezes or frees the backbone at the epochs where that changes, and sets the epoch's learning rate."""
+    """Freezes or frees the backbone at the epochs where that changes; sets the epoch's learning rate and seeds."""
     if epoch in (0, config.freeze_epochs):
         set_backbone_trainable(model, trainable=epoch >= config.freeze_epochs)
         model.compile(optimizer=keras.optimizers.Adam(), loss=find_loss(config.loss))
     model.optimizer.learning_rate = learning_rate_at(config, epoch)
+    # Keras does not save the state of its seed generators, so a resumed epoch would draw another dropout.
+    seed_layers(model, config.seed, epoch)
 
 
 def _train_epoch(run: Run, config: Config, data: FoldData, model: keras.Model, epoch: int, console: Console) -> None:

@@ -3,8 +3,8 @@
 import csv
 from typing import Any
 
-import keras
 import pandas as pd
+from tensorboard.summary import Writer
 
 from hemorrhage.files import replacing
 from hemorrhage.pipeline.runs import Run
@@ -19,10 +19,9 @@ def read_history(run: Run) -> list[dict[str, Any]]:
 
 
 def write_epoch(run: Run, row: dict[str, float]) -> None:
-    """Writes one epoch's figures to the history, and to TensorBoard's folder where TensorFlow is the backend."""
+    """Writes one epoch's figures to the history, and to the folder that TensorBoard shows."""
     _write_history(run, [*read_history(run), row])
-    if keras.backend.backend() == "tensorflow":
-        _write_tensorboard(run, row)
+    _write_tensorboard(run, row)
 
 
 def forget_after(run: Run, epochs: int) -> None:
@@ -38,10 +37,7 @@ def _write_history(run: Run, rows: list[dict[str, Any]]) -> None:
 
 
 def _write_tensorboard(run: Run, row: dict[str, float]) -> None:
-    import tensorflow  # it owns the format, and other backends may lack it
-
-    writer = tensorflow.summary.create_file_writer(str(run.tensorboard_folder))
-    with writer.as_default(step=int(row["epoch"])):
-        for key, value in row.items():
-            tensorflow.summary.scalar(key, value)
+    writer = Writer(str(run.tensorboard_folder))
+    for key, value in row.items():
+        writer.add_scalar(key, value, int(row["epoch"]))
     writer.close()

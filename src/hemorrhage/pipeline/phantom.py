@@ -7,39 +7,373 @@
       stage_2_train/ID_x.dcm, stage_2_test/ID_x.dcm
       masks_train/ID_x.png, masks_test/ID_x.png   uint8: bit k is set where LABELS[k] bleeds; positive slices only
 
-The plan (who bleeds, who is tested, which scanner) is laid out first for all patients, in strata, so that few
-patients suffice to have everything; each patient is then made from (seed, patient index) alone.
+The plan (who bleeds, who is tested, which scanner) is laid out for all patients first, in strata, so that few
+patients suffice to have everything; each patient is then made from (seed, patient index) and its plan alone.
 """
 
 import shutil
 import uuid
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+from pydicom.config import disable_value_validation
 
 from hemorrhage.ct.phantom import (
     GENERATOR_VERSION,
+    STORED_FORMS,
     Bleed,
     Head,
     RenderedSlice,
     Scan,
+    StoredForm,
     build_head,
+    build_header,
     draw_bleeds,
     draw_scan,
     render_masks,
     render_series,
+    to_raw,
 )
 from hemorrhage.ct.writing import write_slice
-from hemorrhage.data.labels import LABELS, SUBTYPES
+from hemorrhage.data.labels import LABELS, SUBTYPES, label_index, write_long
+from hemorrhage.data.layout import SAMPLE_CSV, TEST_FOLDER, TRAIN_CSV, TRAIN_FOLDER
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import make_folder, write_json
-from hemorrhage.pipeline.phantom_plan import PatientPlan, StoredForm, build_header, draw_plan, scramble, to_raw
 
 DATASET_FOLDER = "rsna-intracranial-hemorrhage-detection"
+ANSWERS_CSV = "stage_2_test_answers.csv"
+MASK_FOLDERS = {TRAIN_FOLDER: "masks_train", TEST_FOLDER: "masks_test"}
 MAX_PATIENTS = 20_000
 MIN_SIZE, MAX_SIZE = 32, 1024
+
+_BLEEDING_SHARE = 0.40
+_TEST_SHARE = 0.22
+_SECOND_SERIES_SHARE = 0.08
+# From here on every subtype is in train and in test.
+_PATIENTS_FOR_COVERAGE = 12
+
+# What bleeds together, and how often, per thousand bleeding series: the 8,278 complete series of the competition.
+_MIXTURES: tuple[tuple[int, tuple[str, ...]], ...] = (
+    (163, ("subdural",)),
+    (136, ("intraparenchymal",)),
+    (125, ("intraparenchymal", "intraventricular")),
+    (91, ("intraparenchymal", "intraventricular", "subarachnoid")),
+    (62, ("subarachnoid",)),
+    (61, ("intraparenchymal", "intraventricular", "subarachnoid", "subdural")),
+    (59, ("intraparenchymal", "subarachnoid", "subdural")),
+    (54, ("intraparenchymal", "subarachnoid")),
+    (49, ("intraventricular", "subarachnoid")),
+    (39, ("intraventricular",)),
+    (36, ("intraparenchymal", "subdural")),
+    (34, ("subarachnoid", "subdural")),
+    (23, ("intraventricular", "subarachnoid", "subdural")),
+    (21, ("intraparenchymal", "intraventricular", "subdural")),
+    (9, ("intraventricular", "subdural")),
+    (12, ("epidural",)),
+    (8, ("epidural", "subdural")),
+    (8, ("epidural", "subarachnoid", "subdural")),
+    (10, ("epidural", "intraparenchymal", "subarachnoid")),
+)
+
+# The first word of every seed, so that no stream is drawn twice.
+_PLAN_STREAM, _HEAD_STREAM, _BLEED_STREAM, _SCAN_STREAM, _NOISE_STREAM, _ID_STREAM = range(6)
+
+
+@dataclass(frozen=True)
+class PatientPlan:
+    """What is settled about a patient before it is made: split, bleeds, their size (0..1), one form a series."""
+
+    index: int
+    in_test: bool
+    subtypes: tuple[str, ...]
+    severity: float
+    forms: tuple[StoredForm, ...]
+
+
+@dataclass(frozen=True)
+class PhantomSummary:
+    """How many of what were written; `positives` counts the slices of each label, train and test together."""
+
+    patients: int
+    test_patients: int
+    series: int
+    train_slices: int
+    test_slices: int
+    positives: dict[str, int]
+
+    def __str__(self) -> str:
+        slices = self.train_slices + self.test_slices
+        shares = "  ".join(f"{label} {count / slices:.1%}" for label, count in self.positives.items())
+        return (
+            f"{self.patients} patients ({self.test_patients} of them test), {self.series} series, {self.train_slices} "
+            f"training and {self.test_slices} test slices\npositive slices: {shares}"
+        )
+
+
+@dataclass(frozen=True)
+class _WrittenSlice:
+    image_id: str
+    in_test: bool
+    labels: tuple[int, ...]
+
+
+def write_phantom(
+    out: Path,
+    patients: int = 60,
+    seed: int = 0,
+    size: int = 512,
+    progress: Callable[[Iterable[PatientPlan]], Iterable[PatientPlan]] | None = None,
+) -> PhantomSummary:
+    """Returns what was written to the folder `out`: a data set of made-up heads in Kaggle's layout.
+
+    `size` is the images' side in pixels; `progress` wraps the patients as they are made, as tqdm does. The data
+    set is built beside `out` and renamed into place. Raises HemorrhageError where an argument is out of range,
+    where `out` exists and is not empty, or where it cannot be written.
+    """
+    _check_arguments(patients, seed, size)
+    out = Path(out).absolute()
+    _check_free(out)
+    plans = draw_plan(patients, seed)
+    with _building(out) as folder:
+        _make_folders(folder / DATASET_FOLDER)
+        written = [
+            each
+            for plan in (progress or iter)(plans)
+            for each in _write_patient(folder / DATASET_FOLDER, plan, seed, size)
+        ]
+        summary = _summarize(plans, written)
+        _write_tables(folder, written)
+        write_json(folder / "phantom.json", _describe(seed, size, summary))
+    return summary
+
+
+def draw_plan(patients: int, seed: int) -> tuple[PatientPlan, ...]:
+    """Returns the plan of every patient, in the order of their indices.
+
+    Bleeds are dealt by systematic sampling within train and test, header groups over all series by another
+    permutation, so that they tell nothing about the labels.
+    """
+    rng = np.random.default_rng([seed, _PLAN_STREAM])
+    tested = min(patients - 1, max(round(_TEST_SHARE * patients), 3 if patients >= _PATIENTS_FOR_COVERAGE else 1))
+    bleeding = max(1, round(_BLEEDING_SHARE * patients))
+    bleeding_tested = min(tested, max(round(_BLEEDING_SHARE * tested), 2 if patients >= _PATIENTS_FOR_COVERAGE else 0))
+    complete = patients >= _PATIENTS_FOR_COVERAGE
+    in_train = _deal_bleeds(rng, patients - tested, max(1, bleeding - bleeding_tested), complete)
+    in_test = _deal_bleeds(rng, tested, bleeding_tested, complete)
+    dealt = [(False, *each) for each in in_train] + [(True, *each) for each in in_test]
+    forms = _deal_forms(rng, patients)
+    order = rng.permutation(patients)
+    plans = []
+    for index, place in enumerate(order):
+        in_test, subtypes, severity = dealt[place]
+        plans.append(PatientPlan(index, in_test, subtypes, severity, forms[index]))
+    return tuple(plans)
+
+
+def _deal_bleeds(
+    rng: np.random.Generator, patients: int, bleeding: int, complete: bool
+) -> list[tuple[tuple[str, ...], float]]:
+    """Subtypes and severity of every patient of one split, the bleeding ones first."""
+    weights = np.cumsum([weight for weight, _ in _MIXTURES]) / sum(weight for weight, _ in _MIXTURES)
+    strata = (np.arange(bleeding) + rng.random(bleeding)) / max(bleeding, 1)
+    mixtures = [_MIXTURES[int(np.searchsorted(weights, at))][1] for at in strata]
+    if complete:
+        mixtures = _complete(mixtures)
+    severities = (rng.permutation(bleeding) + rng.random(bleeding)) / max(bleeding, 1)
+    dealt = [(mixture, float(severity)) for mixture, severity in zip(mixtures, severities, strict=True)]
+    return dealt + [((), 0.0)] * (patients - bleeding)
+
+
+def _complete(mixtures: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Gives each subtype that is missing to the patient who has the fewest."""
+    mixtures = list(mixtures)
+    for subtype in SUBTYPES:
+        if not any(subtype in mixture for mixture in mixtures):
+            poorest = min(range(len(mixtures)), key=lambda k: len(mixtures[k]))
+            mixtures[poorest] = (*mixtures[poorest], subtype)
+    return mixtures
+
+
+def _deal_forms(rng: np.random.Generator, patients: int) -> list[tuple[StoredForm, ...]]:
+    """The stored form of every series of every patient: each form once, the rest in the real proportions."""
+    seconds = max(round(_SECOND_SERIES_SHARE * patients), int(patients >= 3))
+    series = patients + seconds
+    rest = max(series - len(STORED_FORMS), 0)
+    weights = np.cumsum([form.files for form in STORED_FORMS]) / sum(form.files for form in STORED_FORMS)
+    strata = (np.arange(rest) + rng.random(rest)) / max(rest, 1)
+    forms = list(STORED_FORMS[:series]) + [STORED_FORMS[int(np.searchsorted(weights, at))] for at in strata]
+    shuffled = [forms[k] for k in rng.permutation(series)]
+    has_second = rng.permutation(patients) < seconds
+    return [(shuffled.pop(), shuffled.pop()) if second else (shuffled.pop(),) for second in has_second]
+
+
+def _write_patient(folder: Path, plan: PatientPlan, seed: int, size: int) -> Iterator[_WrittenSlice]:
+    head = build_head(np.random.default_rng([seed, plan.index, _HEAD_STREAM]))
+    scans = [
+        draw_scan(np.random.default_rng([seed, plan.index, _SCAN_STREAM, number]), head)
+        for number in range(len(plan.forms))
+    ]
+    bleeds = _draw_visible_bleeds(plan, seed, head, scans, size)
+    for number, (form, scan) in enumerate(zip(plan.forms, scans, strict=True)):
+        noise = np.random.default_rng([seed, plan.index, _NOISE_STREAM, number])
+        for position, rendered in enumerate(render_series(head, bleeds, scan, size, noise)):
+            yield _write_rendered(folder, plan, form, scan, (number, position), rendered, seed)
+
+
+def _draw_visible_bleeds(
+    plan: PatientPlan, seed: int, head: Head, scans: Sequence[Scan], size: int
+) -> tuple[Bleed, ...]:
+    """Draws until each planned subtype shows in each series: some places a small bleed can take hide it."""
+    bleeds: tuple[Bleed, ...] = ()
+    for attempt in range(12 if plan.subtypes else 0):
+        rng = np.random.default_rng([seed, plan.index, _BLEED_STREAM, attempt])
+        # Larger with every failure, so that the last attempts show even in the smallest images.
+        bleeds = draw_bleeds(rng, plan.subtypes, min(plan.severity + 0.06 * attempt, 1.0))
+        if all(_shows(head, bleeds, scan, size, plan.subtypes) for scan in scans):
+            break
+    return bleeds
+
+
+def _shows(head: Head, bleeds: Sequence[Bleed], scan: Scan, size: int, subtypes: Sequence[str]) -> bool:
+    shown: set[str] = set()
+    for masks in render_masks(head, bleeds, scan, min(size, 64)):
+        shown.update(subtype for subtype, mask in masks.items() if mask.any())
+        if shown.issuperset(subtypes):
+            return True
+    return False
+
+
+def _write_rendered(
+    folder: Path,
+    plan: PatientPlan,
+    form: StoredForm,
+    scan: Scan,
+    place: tuple[int, int],
+    rendered: RenderedSlice,
+    seed: int,
+) -> _WrittenSlice:
+    """Writes one slice, its mask too if it bleeds; `place` is the series' number and the slice's position in it."""
+    number, position = place
+    series = plan.index * 2 + number
+    image_id = _make_id(seed, series * 64 + position, digits=9)
+    series_ids = (_make_id(seed, plan.index, 8), _make_id(seed, 2 * series, 10), _make_id(seed, 2 * series + 1, 10))
+    folder_name = TEST_FOLDER if plan.in_test else TRAIN_FOLDER
+    header = build_header(form, scan, position, len(rendered.pixels_hu), image_id, series_ids)
+    raw = to_raw(rendered.pixels_hu, header, form.padding_raw)
+    with disable_value_validation():
+        # Kaggle's ids are not valid UIDs, and pydicom would warn of every one.
+        write_slice(folder / folder_name / f"{image_id}.dcm", raw, header)
+    labels = _label(rendered)
+    if labels[label_index("any")]:
+        _write_mask(folder / MASK_FOLDERS[folder_name] / f"{image_id}.png", rendered)
+    return _WrittenSlice(image_id, plan.in_test, labels)
+
+
+def _label(rendered: RenderedSlice) -> tuple[int, ...]:
+    positive = {subtype: int(rendered.masks[subtype].any()) for subtype in SUBTYPES}
+    positive["any"] = max(positive.values())
+    return tuple(positive[label] for label in LABELS)
+
+
+def _write_mask(path: Path, rendered: RenderedSlice) -> None:
+    bits = np.zeros(rendered.pixels_hu.shape, dtype=np.uint8)
+    for subtype in SUBTYPES:
+        bits |= rendered.masks[subtype].astype(np.uint8) << label_index(subtype)
+    _, encoded = cv2.imencode(".png", bits)
+    # OpenCV's own writer reports a full disk as no more than False.
+    path.write_bytes(encoded.tobytes())
+
+
+def _make_id(seed: int, number: int, digits: int) -> str:
+    """Kaggle's kind of id: a permutation of all numbers of so many digits, so that no two are ever alike."""
+    bits = 4 * digits
+    keys = np.random.default_rng([seed, _ID_STREAM, digits]).integers(0, 1 << bits, 3)
+    for key in keys:
+        number = ((number ^ int(key)) * 0x9E3779B97F4A7C15) % (1 << bits)
+        number ^= number >> (bits // 2)
+    return f"ID_{number:0{digits}x}"
+
+
+def _write_tables(folder: Path, written: Sequence[_WrittenSlice]) -> None:
+    """Writes the three CSVs in Kaggle's form, sorted by image."""
+    in_order = sorted(written, key=lambda each: each.image_id)
+    train_ids, train_labels = _stack([each for each in in_order if not each.in_test])
+    test_ids, test_labels = _stack([each for each in in_order if each.in_test])
+    write_long(folder / DATASET_FOLDER / TRAIN_CSV, train_ids, train_labels)
+    write_long(folder / DATASET_FOLDER / SAMPLE_CSV, test_ids, np.full(test_labels.shape, 0.5))
+    write_long(folder / ANSWERS_CSV, test_ids, test_labels)
+
+
+def _stack(slices: Sequence[_WrittenSlice]) -> tuple[np.ndarray, np.ndarray]:
+    labels = np.array([each.labels for each in slices], dtype=np.int8)
+    return np.array([each.image_id for each in slices], dtype=object), labels.reshape(-1, len(LABELS))
+
+
+def _summarize(plans: Sequence[PatientPlan], written: Sequence[_WrittenSlice]) -> PhantomSummary:
+    test_slices = sum(each.in_test for each in written)
+    return PhantomSummary(
+        patients=len(plans),
+        test_patients=sum(plan.in_test for plan in plans),
+        series=sum(len(plan.forms) for plan in plans),
+        train_slices=len(written) - test_slices,
+        test_slices=test_slices,
+        positives={label: sum(each.labels[k] for each in written) for k, label in enumerate(LABELS)},
+    )
+
+
+def _describe(seed: int, size: int, summary: PhantomSummary) -> dict[str, object]:
+    mask_bits = {subtype: label_index(subtype) for subtype in SUBTYPES}
+    return {
+        "generator_version": GENERATOR_VERSION,
+        "seed": seed,
+        "size": size,
+        **asdict(summary),
+        "mask_bits": mask_bits,
+    }
+
+
+def _check_arguments(patients: int, seed: int, size: int) -> None:
+    if not 1 <= patients <= MAX_PATIENTS:
+        raise HemorrhageError(f"Expected 1 to {MAX_PATIENTS} patients. Received: {patients}.")
+    if not MIN_SIZE <= size <= MAX_SIZE:
+        raise HemorrhageError(f"Expected images of {MIN_SIZE} to {MAX_SIZE} pixels a side. Received: {size}.")
+    if seed < 0:
+        raise HemorrhageError(f"Expected a seed of 0 or more. Received: {seed}.")
+
+
+def _check_free(out: Path) -> None:
+    try:
+        taken = out.exists() and not (out.is_dir() and not any(out.iterdir()))
+    except OSError as error:
+        raise HemorrhageError(f"{out}: could not be looked into ({error.strerror or error}).") from error
+    if taken:
+        raise HemorrhageError(f"{out}: exists and is not an empty folder; nothing was changed. Choose another folder.")
+
+
+@contextmanager
+def _building(out: Path) -> Iterator[Path]:
+    """Yields a new folder beside `out` that becomes `out` if the block ends well, and is removed if not."""
+    make_folder(out.parent)
+    folder = out.with_name(f".{out.name}-{uuid.uuid4().hex}")
+    try:
+        folder.mkdir()
+        yield folder
+        # An empty folder in the way is one that the user made for this; not every system renames onto it.
+        if out.exists():
+            out.rmdir()
+        folder.rename(out)
+    except OSError as error:
+        raise HemorrhageError(
+            f"{out}: could not be written ({error.strerror or error}). Free some space, or name another folder."
+        ) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_folders(dataset: Path) -> None:
+    for name in (*MASK_FOLDERS, *MASK_FOLDERS.values()):
+        (dataset / name).mkdir(parents=True)

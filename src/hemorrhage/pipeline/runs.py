@@ -119,6 +119,22 @@ def averaged_epochs(run: Run, config: Config) -> list[tuple[int, float]]:
     return [(epoch, weight / sum(weights)) for epoch, weight in zip(wanted, weights, strict=True)]
 
 
+def find_weights(weights: str) -> str:
+    """Returns what models.weights.load_weights takes: `weights`, or the last model of the run whose folder it names.
+
+    Raises HemorrhageError where that folder holds no model, as that of a run over all folds does not.
+    """
+    folder = Path(weights).expanduser()
+    if not folder.is_dir():
+        return weights
+    epochs = Run(folder).saved_epochs()
+    if not epochs:
+        inner = [path.name for path in sorted(folder.glob("fold-*"))]
+        advice = f"name one of its folds: {', '.join(inner)}" if inner else "train it first"
+        raise HemorrhageError(f"{folder}: expected the models of a run in it, found none; {advice}.")
+    return str(Run(folder).model_path(epochs[-1]))
+
+
 def read_folds(run: Run) -> pd.DataFrame:
     """Returns the fold table of a run: image_id, patient_id, fold."""
     return read_table(run.folds_path)

@@ -20,7 +20,7 @@ from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.environment import describe_environment
 from hemorrhage.pipeline.fitting import FoldData, fit_fold
 from hemorrhage.pipeline.predictions import collect_validation, describe_out_of_fold
-from hemorrhage.pipeline.runs import Run, members, name_run, read_config
+from hemorrhage.pipeline.runs import Run, members, name_run, read_config, read_folds
 from hemorrhage.pipeline.slices import TrainingSlices, limit_patients, prevalence, read_training_slices, slice_paths
 
 
@@ -63,7 +63,7 @@ def _require_startable(run: Run, config: Config, resume: bool) -> None:
 def _write_beginning(
     run: Run, config: Config, command: Sequence[str], slices: TrainingSlices, table: pd.DataFrame, folds: pd.DataFrame
 ) -> None:
-    if run.folds_path.is_file() and not pd.read_parquet(run.folds_path).equals(folds):
+    if run.folds_path.is_file() and not read_folds(run).astype(str).equals(folds.astype(str)):
         raise HemorrhageError(f"{run.folds_path}: the run began with other slices or folds. Start a new one.")
     write_table(run.folds_path, folds)
     write_json(run.training_path, _describe_training(table))

@@ -2,7 +2,7 @@
 
 `build_head` draws a head, `draw_bleeds` its hemorrhages, `draw_scan` how it is scanned, `render_series` gives the
 slices. Anatomy, blood and scanner know nothing of each other's insides beyond what the lower one hands up:
-space -> anatomy -> brain -> blood -> scanner.
+space -> anatomy -> brain -> blood -> scanner -> stored.
 """
 
 from hemorrhage.ct.phantom.anatomy import Head, build_head
@@ -17,6 +17,7 @@ from hemorrhage.ct.phantom.scanner import (
     render_masks,
     render_series,
 )
+from hemorrhage.ct.phantom.stored import STORED_FORMS, StoredForm, build_circle, build_header, to_raw
 
 GENERATOR_VERSION = 1
 
@@ -25,14 +26,19 @@ __all__ = [
     "HU_HIGH",
     "HU_LOW",
     "MIN_AREA_MM2",
+    "STORED_FORMS",
     "SUBTYPES",
     "Bleed",
     "Head",
     "RenderedSlice",
     "Scan",
+    "StoredForm",
+    "build_circle",
     "build_head",
+    "build_header",
     "draw_bleeds",
     "draw_scan",
     "render_masks",
     "render_series",
+    "to_raw",
 ]

@@ -138,7 +138,9 @@ def _draw_calcifications(rng: np.random.Generator) -> tuple[Calcification, ...]:
             place = (side * 24.0, 40 + rng.normal(0, 2), 31 + rng.normal(0, 3))
             spots.append(Calcification(place, rng.uniform(1.5, 3.5), rng.uniform(90, 350)))
     if rng.random() < 0.12:
-        spots += [Calcification((side * 18.0, -2.0, 24.0), rng.uniform(2.5, 5), rng.uniform(60, 110)) for side in (-1, 1)]
+        spots += [
+            Calcification((side * 18.0, -2.0, 24.0), rng.uniform(2.5, 5), rng.uniform(60, 110)) for side in (-1, 1)
+        ]
     for _ in range(rng.poisson(0.4)):
         place = (0.0, rng.uniform(-70, -45), rng.uniform(40, 75))
         spots.append(Calcification(place, rng.uniform(2, 4.5), rng.uniform(150, 600)))
@@ -192,19 +194,19 @@ def shade_outside(head: Head, place: Place) -> np.ndarray:
     skull_mm = head.skull_mm * (1 + 0.11 * sample_waves(head.thickness, place.plane))
     # The occiput and the forehead are thicker than the temples.
     skull_mm = skull_mm * (0.75 + 0.45 * (place.y / HALF_LENGTH_MM) ** 2)
-    pixels_hu = _shade_scalp(head, place, head.skull_mm + head.scalp_mm, cells)
+    pixels_hu = _shade_scalp(head, place, head.skull_mm + head.scalp_mm)
     pixels_hu = _shade_face(head, place, pixels_hu, cells)
     return _shade_bone(head, place, pixels_hu, skull_mm, cells)
 
 
-def _shade_scalp(head: Head, place: Place, cover_mm: float, cells: np.ndarray) -> np.ndarray:
+def _shade_scalp(head: Head, place: Place, cover_mm: float) -> np.ndarray:
     """Skin over fat over muscle, in air."""
     skin_mm = place.dome_mm + cover_mm
     low = logistic((38 - place.z) / 6)
     temple = low * logistic((np.abs(place.x) - 45) / 4) * logistic((25 - place.y) / 6)
     neck = logistic((-12 - place.z) / 5)
     # Fat runs between the muscles of the neck and the jaw.
-    strands = soft_edge(cells + 1.0, 0.8)
+    strands = soft_edge(sample_waves(head.texture, place.plane) + 0.9, 0.8)
     muscle = np.maximum(temple * soft_edge(skin_mm - 2.5), neck * strands * soft_edge(skin_mm - 6))
     inside_hu = mix(mix(np.full_like(skin_mm, FAT_HU), MUSCLE_HU, muscle), 15.0, soft_edge(2.0 - skin_mm))
     return mix(np.full_like(skin_mm, AIR_HU), inside_hu, soft_edge(skin_mm))
@@ -233,9 +235,7 @@ def _shade_face(head: Head, place: Place, pixels_hu: np.ndarray, cells: np.ndarr
     return mix(pixels_hu, AIR_HU, soft_edge(air_mm) * body * np.maximum(septa, maxilla_mm > 0))
 
 
-def _shade_bone(
-    head: Head, place: Place, pixels_hu: np.ndarray, skull_mm: np.ndarray, cells: np.ndarray
-) -> np.ndarray:
+def _shade_bone(head: Head, place: Place, pixels_hu: np.ndarray, skull_mm: np.ndarray, cells: np.ndarray) -> np.ndarray:
     """Two tables with diploe between, the solid petrous bone, mastoid cells and the frontal sinus."""
     outward_mm = -place.depth_mm
     roof = logistic((-30 - place.y) / 4) * (place.depth_mm < place.dome_mm - 1)
@@ -250,4 +250,6 @@ def _shade_bone(
     if min(sinus) < 3:
         return pixels_hu
     sinus_mm = ellipsoid_inside_mm(place.points, (0, -HALF_LENGTH_MM - 3.5, 14), sinus)
-    return mix(pixels_hu, AIR_HU, soft_edge(sinus_mm) * soft_edge(outward_mm - 1) * soft_edge(thick_mm - outward_mm - 1))
+    return mix(
+        pixels_hu, AIR_HU, soft_edge(sinus_mm) * soft_edge(outward_mm - 1) * soft_edge(thick_mm - outward_mm - 1)
+    )

@@ -193,7 +193,7 @@ _CLOT_SITES = (
 
 def _draw_clots(rng: np.random.Generator, severity: float) -> list[Bleed]:
     site = int(rng.choice(len(_CLOT_SITES), p=[weight for weight, _, _ in _CLOT_SITES]))
-    radius_mm = _between(7.0, 26.0, severity)
+    radius_mm = _between(8.0, 27.0, severity)
     if site >= len(_CLOT_SITES) - 2:
         radius_mm = min(radius_mm, 13.0)
     clots: list[Bleed] = [_draw_clot(rng, site, _side(rng), radius_mm)]
@@ -265,7 +265,7 @@ def _convexity_region(rng: np.random.Generator, severity: float) -> tuple[_Tripl
     """A patch of sulci over one hemisphere, as after a fall."""
     x, y, z = _direction(_side(rng), rng.uniform(-1.0, 0.9), rng.uniform(-0.1, 0.8))
     center = (62 * x, 76 * y, EQUATOR_MM + 60 * z)
-    radius_mm = _between(16, 42, severity)
+    radius_mm = _between(14, 38, severity)
     return center, (radius_mm, radius_mm * rng.uniform(0.9, 1.3), radius_mm)
 
 
@@ -296,9 +296,7 @@ def build_pressure(bleeds: Sequence[Bleed], place: Place) -> Pressure:
     return Pressure(lining_mm, widen_mm, dilate_mm, float(np.clip(shift_mm, -12, 12)))
 
 
-def shade_bleeds(
-    bleeds: Sequence[Bleed], place: Place, brain: Brain
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def shade_bleeds(bleeds: Sequence[Bleed], place: Place, brain: Brain) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Returns the brain's HU with the blood in it, and the share of each point that is blood of each subtype.
 
     HU and shares are float32 N x N; subtypes without a bleed have no entry.
@@ -342,9 +340,7 @@ def _lining_mm(bleed: Lining, place: Place) -> np.ndarray:
     # The vault's rays are level below the equator, as in locate.
     rise = np.maximum(place.z - EQUATOR_MM, 0) - np.maximum(EQUATOR_MM - place.z, 0)
     length = np.sqrt(place.x**2 + place.y**2 + rise**2) + 1e-3
-    along, aside, upward = (
-        (place.x * a + place.y * b + rise * c) / length for a, b, c in (forward, level, upright)
-    )
+    along, aside, upward = ((place.x * a + place.y * b + rise * c) / length for a, b, c in (forward, level, upright))
     squares = (_VAULT_RADIUS_MM * aside / bleed.extent_mm[0]) ** 2 + (
         _VAULT_RADIUS_MM * upward / bleed.extent_mm[1]
     ) ** 2

@@ -149,9 +149,7 @@ def ventricle_inside_mm(head: Head, points: Points) -> np.ndarray:
     return np.maximum(inside_mm, np.maximum(third_mm, fourth_mm))
 
 
-def _grey_share(
-    place: Place, points: Points, depth_mm: np.ndarray, sulcus_mm: np.ndarray
-) -> np.ndarray:
+def _grey_share(place: Place, points: Points, depth_mm: np.ndarray, sulcus_mm: np.ndarray) -> np.ndarray:
     """Cortex along the surface and the sulci, deep nuclei, and the cerebellum, which is grey nearly all through."""
     cortex = np.maximum(soft_edge(3.5 - place.depth_mm, 3), soft_edge(sulcus_mm + 3.8, 3) * soft_edge(17 - depth_mm, 5))
     pairs = (np.abs(points[0]), points[1], points[2])

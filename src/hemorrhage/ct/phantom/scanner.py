@@ -76,7 +76,10 @@ class RenderedSlice:
 def draw_scan(rng: np.random.Generator, head: Head) -> Scan:
     """Returns an acquisition of the whole head: 25 to 40 slices from below the skull base past the vertex."""
     tilt = float(rng.choice([0.0, 0.0, rng.uniform(0.05, 0.38)]))
-    first_z_mm, last_z_mm = rng.uniform(-62, -42), (head.vertex_mm - head.scalp_mm) * head.scale[2] + rng.uniform(-10, 4)
+    first_z_mm, last_z_mm = (
+        rng.uniform(-62, -42),
+        (head.vertex_mm - head.scalp_mm) * head.scale[2] + rng.uniform(-10, 4),
+    )
     slices = int(np.clip(round((last_z_mm - first_z_mm) / rng.choice([5.0, 5.0, 5.0, 4.5, 4.2])) + 1, 25, 40))
     pitch = 0.6 * tilt + rng.normal(0, 0.06)
     return Scan(
@@ -198,8 +201,7 @@ def _draw_noise(rng: np.random.Generator, pixels_hu: np.ndarray, scan: Scan, siz
     sigma = max(scan.sharpness_px * size / 512, 0.3)
     if sigma > 0.5:
         grain = cv2.GaussianBlur(grain, (0, 0), sigma) * np.float32(2 * np.sqrt(np.pi) * sigma)
-    streaks = rng.standard_normal((64, 8), dtype=np.float32)
-    streaks = cv2.resize(streaks, (size, size), interpolation=cv2.INTER_CUBIC)
+    streaks = cv2.resize(rng.standard_normal((64, 8)).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
     return level_hu * grain + np.float32(14 * max(bone - 0.2, 0)) * streaks
 
 

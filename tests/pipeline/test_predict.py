@@ -1,0 +1,139 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hemorrhage.data.labels import LABELS
+from hemorrhage.errors import HemorrhageError
+from hemorrhage.files import read_json, write_json
+from hemorrhage.pipeline.config import resolve_config
+from hemorrhage.pipeline.console import SILENT, Console
+from hemorrhage.pipeline.predict import predict
+from hemorrhage.pipeline.runs import Run
+from hemorrhage.pipeline.train import train
+from tests.kaggle import write_kaggle_layout
+from tests.pipeline.conftest import TINY
+
+
+def probabilities(path: Path) -> np.ndarray:
+    return pd.read_parquet(path)[list(LABELS)].to_numpy()
+
+
+def test_held_out_and_test_slices_get_a_row_each(data_folder: Path, trained: Run) -> None:
+    written = predict("first", data_folder, None, None, SILENT)
+    assert written == [trained.out_of_fold_path, trained.test_path]
+    test = pd.read_parquet(trained.test_path)
+    assert test.columns.tolist() == ["image_id", "patient_id", "series_id", "z_mm", *LABELS, "error"]
+    assert test["image_id"].tolist() == sorted(path.stem for path in (data_folder / "stage_2_test").iterdir())
+    assert test["z_mm"].tolist() == [0, 5, 10, 15] * 3
+    assert test["error"].isna().all()
+
+
+def test_the_mean_over_views_is_the_mean_of_each(data_folder: Path, trained: Run) -> None:
+    predict("first", data_folder, "identity", None, SILENT)
+    straight = probabilities(trained.test_path)
+    predict("first", data_folder, "mirror", None, SILENT)
+    mirrored = probabilities(trained.test_path)
+    predict("first", data_folder, "identity,mirror", None, SILENT)
+    assert np.abs(probabilities(trained.test_path) - (straight + mirrored) / 2).max() < 1e-6
+    assert np.abs(straight - mirrored).max() > 0
+
+
+def test_training_and_prediction_agree_whatever_the_batch_size(data_folder: Path, trained: Run) -> None:
+    after_training = probabilities(trained.out_of_fold_path)
+    config = read_json(trained.config_path)
+    write_json(trained.config_path, config | {"batch": 3})
+    predict("first", data_folder, "identity", None, SILENT)
+    assert np.abs(probabilities(trained.out_of_fold_path) - after_training).max() < 1e-5
+
+
+def test_folds_are_averaged_on_test_and_kept_apart_out_of_fold(data_folder: Path) -> None:
+    config = resolve_config("default", TINY | {"fold": "all", "epochs": 1, "tta": "identity"})
+    run = train(data_folder, "all", config, False, ["test"], SILENT)
+    validation = pd.concat([pd.read_parquet(run.fold(fold).validation_path(1)) for fold in range(3)])
+    predict("all", data_folder, None, None, SILENT)
+    out_of_fold = pd.read_parquet(run.out_of_fold_path)
+    assert out_of_fold["image_id"].tolist() == validation["image_id"].tolist()
+    assert np.abs(out_of_fold[list(LABELS)].to_numpy() - validation[list(LABELS)].to_numpy()).max() < 1e-5
+    assert len(pd.read_parquet(run.test_path)) == 12
+
+
+def test_resampling_is_corrected_in_every_prediction(data_folder: Path, trained: Run) -> None:
+    predict("first", data_folder, "identity", None, SILENT)
+    natural = probabilities(trained.test_path)
+    facts = read_json(trained.training_path)
+    write_json(trained.training_path, facts | {"keep_rates": {"negative": 0.25, "positive": 1.0, "epidural": 1.0}})
+    predict("first", data_folder, "identity", None, SILENT)
+    # Kept a quarter, negatives count four times: odds of any fall to a quarter.
+    any_natural, any_corrected = natural[:, 5], probabilities(trained.test_path)[:, 5]
+    assert any_corrected / (1 - any_corrected) == pytest.approx(any_natural / (1 - any_natural) / 4, rel=1e-5)
+
+
+def test_an_unreadable_and_a_missing_test_slice_keep_their_place_with_the_reason(
+    data_folder: Path, trained: Run
+) -> None:
+    files = sorted((data_folder / "stage_2_test").iterdir())
+    files[1].write_text("not DICOM")
+    files[5].unlink()
+    predict("first", data_folder, None, None, SILENT)
+    test = pd.read_parquet(trained.test_path)
+    assert test["image_id"].tolist() == [path.stem for path in files]
+    assert "not a DICOM file" in test["error"][1]
+    assert test["error"][5] == "no such file"
+    assert test["any"].isna().sum() == 2
+
+
+def test_another_data_set_gets_test_predictions_alone(workplace: Path, trained: Run) -> None:
+    before = trained.out_of_fold_path.read_bytes()
+    other = write_kaggle_layout(workplace / "other" / "input", patients=3)
+    said: list[str] = []
+    console = Console(say=said.append, warn=said.append, bar=SILENT.bar)
+    assert predict("first", other, None, None, console) == [trained.test_path]
+    assert "not the data set that the run was trained on" in said[0]
+    assert trained.out_of_fold_path.read_bytes() == before
+
+
+def test_any_folder_of_dicom_files_gets_tables_by_slice_and_series(
+    data_folder: Path, trained: Run, workplace: Path
+) -> None:
+    predict("first", data_folder, "identity", None, SILENT)
+    known = pd.read_parquet(trained.test_path).set_index("image_id")
+    study = workplace / "study" / "deep"
+    study.mkdir(parents=True)
+    for path in sorted((data_folder / "stage_2_test").iterdir())[:8]:
+        path.rename(study / path.stem)
+    (study / "README").write_text("no slice")
+    written = predict("first", workplace / "study", "identity", workplace / "out", SILENT)
+    assert [path.name for path in written] == ["predictions.csv", "predictions_series.csv"]
+    slices, series = (pd.read_csv(path) for path in written)
+    assert len(slices) == 9
+    assert slices.loc[slices["file"] == "deep/README", "error"].str.contains("not a DICOM file").all()
+    readable = slices[slices["error"].isna()].set_index("file")
+    assert np.abs(readable["any"].to_numpy() - known["any"].to_numpy()[:8]).max() < 1e-5
+    assert series["slices"].tolist() == [4, 4]
+    assert series["any"].tolist() == pytest.approx(readable.groupby("series_id")["any"].max().tolist())
+
+
+def test_a_folder_without_slices_is_an_error(workplace: Path, trained: Run) -> None:
+    (workplace / "empty").mkdir()
+    with pytest.raises(HemorrhageError, match="found none in 0 files"):
+        predict("first", workplace / "empty", None, None, SILENT)
+
+
+def test_views_unlike_the_training_give_a_warning(data_folder: Path) -> None:
+    config = resolve_config("default", TINY | {"augment": "none", "tta": "identity", "epochs": 1})
+    train(data_folder, "plain", config, False, ["test"], SILENT)
+    said: list[str] = []
+    predict("plain", data_folder, "identity,mirror", None, Console(said.append, said.append, SILENT.bar))
+    assert "never saw the like of mirror" in said[0]
+
+
+def test_unknown_runs_and_unfinished_ones_are_refused(data_folder: Path, trained: Run) -> None:
+    with pytest.raises(HemorrhageError, match="there are: first"):
+        predict("second", data_folder, None, None, SILENT)
+    with pytest.raises(HemorrhageError, match="run name"):
+        predict("../first", data_folder, None, None, SILENT)
+    trained.model_path(2).unlink()
+    with pytest.raises(HemorrhageError, match="--resume"):
+        predict("first", data_folder, None, None, SILENT)

@@ -1,0 +1,173 @@
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from hemorrhage.data.labels import LABELS
+from hemorrhage.errors import HemorrhageError
+from hemorrhage.files import read_json
+from hemorrhage.models.weights import read_model
+from hemorrhage.pipeline import fitting
+from hemorrhage.pipeline.config import resolve_config
+from hemorrhage.pipeline.console import SILENT, Console
+from hemorrhage.pipeline.fitting import learning_rate_at
+from hemorrhage.pipeline.runs import Run, averaged_epochs, read_config
+from hemorrhage.pipeline.train import train
+from tests.pipeline.conftest import TINY
+
+
+def run_training(data_folder: Path, name: str = "first", resume: bool = False, **flags: object) -> Run:
+    return train(data_folder, name, resolve_config("default", TINY | flags), resume, ["test"], SILENT)
+
+
+def listening() -> tuple[Console, list[str]]:
+    said: list[str] = []
+    return Console(say=said.append, warn=said.append, bar=SILENT.bar), said
+
+
+def test_a_run_folder_holds_what_is_needed_to_understand_it(trained: Run) -> None:
+    config = read_config(trained)
+    assert config == resolve_config("default", TINY)
+    assert read_json(trained.environment_path)["command"] == ["test"]
+    history = pd.read_csv(trained.history_path)
+    assert history["epoch"].tolist() == [1, 2]
+    assert history["validation"].between(0, 5).all()
+    assert len(list(trained.tensorboard_folder.glob("events*"))) == 2
+    assert trained.saved_epochs() == [2]
+    folds = pd.read_parquet(trained.folds_path)
+    out_of_fold = pd.read_parquet(trained.out_of_fold_path)
+    assert set(out_of_fold["image_id"]) == set(folds.loc[folds["fold"] == 0, "image_id"])
+    assert out_of_fold[list(LABELS)].notna().all(axis=None)
+
+
+def test_training_lowers_the_loss_on_a_task_this_plain(data_folder: Path) -> None:
+    run = run_training(data_folder, epochs=12, dropout=0, augment="none")
+    history = pd.read_csv(run.history_path)
+    assert history["loss"].iloc[-1] < 0.5 * history["loss"].iloc[0]
+
+
+def test_an_existing_run_is_not_overwritten(data_folder: Path, trained: Run) -> None:
+    before = trained.history_path.read_bytes()
+    with pytest.raises(HemorrhageError, match="this run exists"):
+        run_training(data_folder)
+    assert trained.history_path.read_bytes() == before
+
+
+def test_a_run_is_resumed_with_its_own_config_alone(data_folder: Path, trained: Run) -> None:
+    with pytest.raises(HemorrhageError, match="epochs was 2 and is 3"):
+        run_training(data_folder, resume=True, epochs=3)
+    assert run_training(data_folder, resume=True) == trained
+
+
+def test_an_interrupted_run_resumes_to_the_same_weights(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run_training(data_folder, "whole", epochs=3, deterministic=True)
+    wanted = read_model(whole.model_path(3)).get_weights()
+
+    fit, begun = fitting._fit, []
+
+    def interrupt_the_third(model: keras.Model, batches: object, what: str, console: Console) -> float:
+        begun.append(what)
+        if what == "epoch 3/3":
+            raise KeyboardInterrupt
+        return fit(model, batches, what, console)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting, "_fit", interrupt_the_third)
+        with pytest.raises(KeyboardInterrupt):
+            run_training(data_folder, "cut", epochs=3, deterministic=True)
+    assert begun == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    cut = run_training(data_folder, "cut", resume=True, epochs=3, deterministic=True)
+    assert pd.read_csv(cut.history_path)["epoch"].tolist() == [1, 2, 3]
+    for ours, theirs in zip(read_model(cut.model_path(3)).get_weights(), wanted, strict=True):
+        assert (ours == theirs).all()
+
+
+def test_all_folds_are_trained_and_their_held_out_slices_make_the_whole(data_folder: Path) -> None:
+    run = run_training(data_folder, fold="all", epochs=1)
+    assert sorted(path.name for path in run.folder.glob("fold-*")) == ["fold-0", "fold-1", "fold-2"]
+    out_of_fold = pd.read_parquet(run.out_of_fold_path)
+    assert sorted(out_of_fold["image_id"]) == sorted(pd.read_parquet(run.folds_path)["image_id"])
+
+
+def test_the_last_epochs_are_kept_and_averaged_by_weight(data_folder: Path) -> None:
+    run = run_training(data_folder, epochs=3, average_epochs="1,3")
+    assert run.saved_epochs() == [2, 3]
+    assert averaged_epochs(run, read_config(run)) == [(2, 0.25), (3, 0.75)]
+    second, third = (pd.read_parquet(run.validation_path(epoch))[list(LABELS)].to_numpy() for epoch in (2, 3))
+    averaged = pd.read_parquet(run.out_of_fold_path)[list(LABELS)].to_numpy()
+    assert np.abs(averaged - (0.25 * second + 0.75 * third)).max() < 1e-12
+
+
+def test_unreadable_and_missing_slices_are_left_out_and_said(data_folder: Path) -> None:
+    files = sorted((data_folder / "stage_2_train").iterdir())
+    files[0].write_text("not DICOM")
+    files[1].unlink()
+    console, said = listening()
+    config = resolve_config("default", TINY | {"epochs": 1})
+    run = train(data_folder, "first", config, False, ["test"], console)
+    assert "38 slices of 10 patients; 2 missing or unreadable left out" in said[0]
+    left_out = pd.read_csv(run.unreadable_path).set_index("image_id")["error"]
+    assert "not a DICOM file" in left_out[files[0].stem]
+    assert left_out[files[1].stem] == "no such file"
+
+
+def test_half_of_the_files_missing_is_an_error(data_folder: Path) -> None:
+    for path in sorted((data_folder / "stage_2_train").iterdir())[::2]:
+        path.unlink()
+    with pytest.raises(HemorrhageError, match="20 of 40 labelled slices are missing"):
+        run_training(data_folder)
+    assert not Path("submissions/first").exists()
+
+
+def test_a_fold_without_a_label_is_said(data_folder: Path) -> None:
+    path = data_folder / "stage_2_train.csv"
+    path.write_text(path.read_text().replace("_epidural,1", "_epidural,0"))
+    console, said = listening()
+    train(data_folder, "first", resolve_config("default", TINY | {"epochs": 1}), False, ["test"], console)
+    assert any("no epidural among the validation slices" in line for line in said)
+
+
+def test_limit_takes_whole_patients(data_folder: Path) -> None:
+    run = run_training(data_folder, limit=18, epochs=1)
+    folds = pd.read_parquet(run.folds_path)
+    assert folds.groupby("patient_id").size().tolist() == [4, 4, 4, 4]
+
+
+def test_steps_bound_the_batches_of_an_epoch(data_folder: Path) -> None:
+    run = run_training(data_folder, steps=2, epochs=1)
+    assert pd.read_csv(run.history_path)["slices"].tolist() == [16]
+
+
+def test_the_rates_of_a_resampled_fold_are_kept(data_folder: Path) -> None:
+    run = run_training(data_folder, draw="balance-any", epochs=1)
+    facts = read_json(run.training_path)
+    any_share = facts["prevalence"]["any"]
+    assert facts["keep_rates"]["negative"] == pytest.approx(any_share / (1 - any_share))
+    assert facts["keep_rates"]["positive"] == 1
+
+
+def test_learning_rates_of_frozen_and_free_epochs() -> None:
+    config = resolve_config(
+        "default", {"freeze_epochs": 1, "freeze_learning_rate": 0.01, "learning_rate": 0.1, "learning_rate_decay": 0.5}
+    )
+    assert [learning_rate_at(config, epoch) for epoch in range(4)] == pytest.approx([0.01, 0.1, 0.05, 0.025])
+
+
+def test_only_the_head_learns_in_frozen_epochs(data_folder: Path) -> None:
+    frozen = run_training(data_folder, "frozen", epochs=1, freeze_epochs=1)
+    untrained = fitting._start_model(Run(Path("nowhere")), resolve_config("default", TINY), 0)
+    trained = read_model(frozen.model_path(1))
+    changed = {
+        layer.name
+        for layer in trained.layers
+        for ours, theirs in zip(layer.get_weights(), untrained.get_layer(layer.name).get_weights(), strict=True)
+        if (ours != theirs).any()
+    }
+    assert changed == {"probabilities"}
+
+
+def test_a_loss_that_is_no_number_stops_the_run(data_folder: Path) -> None:
+    with pytest.raises(HemorrhageError, match="learning_rate"):
+        run_training(data_folder, learning_rate=10, precision="mixed_float16", epochs=3)
