@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # pydicom warns of every odd value of a header; what matters to a reading is an error of our own.
     warnings.filterwarnings("ignore", module="pydicom")
-    options = _build_parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     try:
         return int(options.verb(options))
     except (HemorrhageError, OSError) as error:
@@ -41,7 +41,8 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}. Try '{self.prog} --help'.\n")
 
 
-def _build_parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the whole command line; parsed options have `verb`, to be called, and `name`."""
     parser = _Parser(
         prog="hemorrhage",
         description=f"Intracranial hemorrhage in head CT, from DICOM to submission.csv. {NOT_CLINICAL}",

@@ -8,13 +8,15 @@ from hemorrhage.errors import HemorrhageError
 from hemorrhage.models.backbones import (
     IMAGENET_DEVIATION,
     IMAGENET_MEAN,
+    MODELS,
     backbone_of,
     build_model,
     head_layers,
     set_backbone_trainable,
 )
 from hemorrhage.models.devices import set_precision
-from hemorrhage.models.losses import weighted_bce
+from hemorrhage.models.losses import LOSSES, weighted_bce
+from hemorrhage.models.names import LOSS_NAMES, MODEL_NAMES
 from hemorrhage.models.weights import read_model, save_model
 
 SIZE = 32
@@ -144,3 +146,8 @@ def test_without_the_efficientnet_package_its_model_says_what_to_install(monkeyp
     monkeypatch.setitem(sys.modules, "efficientnet", None)
     with pytest.raises(HemorrhageError, match="pip install efficientnet six"):
         build_model("effb4-ns", SIZE)
+
+
+def test_the_names_that_a_config_may_give_are_the_networks_and_losses_there_are() -> None:
+    assert tuple(MODELS) == MODEL_NAMES
+    assert tuple(LOSSES) == LOSS_NAMES

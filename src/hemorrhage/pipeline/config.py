@@ -12,6 +12,7 @@ from hemorrhage.ct.windows import Window, parse_windows
 from hemorrhage.data.augment import find_recipe
 from hemorrhage.data.views import View, parse_views
 from hemorrhage.errors import HemorrhageError
+from hemorrhage.models.names import LOSS_NAMES, MODEL_NAMES
 
 DRAWS = ("natural", "balance-any", "fractions")
 ALL_FOLDS = "all"
@@ -57,6 +58,8 @@ class Config:
 
     def __post_init__(self) -> None:
         self._require_ranges()
+        _require(self.model in MODEL_NAMES, "model", f"one of {', '.join(MODEL_NAMES)}", self.model)
+        _require(self.loss in LOSS_NAMES, "loss", f"one of {', '.join(LOSS_NAMES)}", self.loss)
         _require(self.draw in DRAWS, "draw", f"one of {', '.join(DRAWS)}", self.draw)
         _require(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}", self.precision)
         _require(bool(self.average_epochs), "average_epochs", "at least one weight", self.average_epochs)

@@ -4,8 +4,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from hemorrhage.data.labels import LABELS, read_labels
 from hemorrhage.data.metrics import constant_score
 from hemorrhage.files import read_json
@@ -13,7 +11,7 @@ from hemorrhage.pipeline.config import resolve_config
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.phantom import ANSWERS_CSV, write_phantom
 from hemorrhage.pipeline.predict import predict
-from hemorrhage.pipeline.runs import Run, name_run
+from hemorrhage.pipeline.runs import Run, name_run, read_prevalence
 from hemorrhage.pipeline.score import format_score, score
 from hemorrhage.pipeline.submit import DEFAULT_CLIP, submit
 from hemorrhage.pipeline.train import train
@@ -67,13 +65,13 @@ def _train(folder: Path, size: DemoSize, console: Console) -> Run:
 def _say_result(run: Run, submission: Path, folder: Path, console: Console) -> None:
     answers = folder / ANSWERS_CSV
     result = score(submission, answers)
-    prevalence = read_json(run.training_path)["prevalence"]
     truth = read_labels(answers).table[list(LABELS)].to_numpy()
-    constant = constant_score(truth, np.array([prevalence[label] for label in LABELS]))
+    constant = constant_score(truth, read_prevalence(run))
+    change = result.weighted_log_loss / constant - 1
     console.say(format_score(result))
     console.say(
         f"\nconstant training prevalence {constant:.5f}, this network {result.weighted_log_loss:.5f} "
-        f"({1 - result.weighted_log_loss / constant:.1%} lower)\n"
+        f"({abs(change):.1%} {'lower' if change < 0 else 'higher'})\n"
         f"data: {folder}    run: {run.folder}    submission: {submission}\n"
         "These heads are synthetic and the network small: the figures say that the path works, nothing of patients.\n"
         "next: put the competition's data under input/ and type 'make train MODEL=effb4 INPUT=input/<folder> RUN=first'"

@@ -20,7 +20,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from pydicom.config import disable_value_validation
 
 from hemorrhage.ct.phantom import (
     GENERATOR_VERSION,
@@ -264,9 +263,7 @@ def _write_rendered(
     folder_name = TEST_FOLDER if plan.in_test else TRAIN_FOLDER
     header = build_header(form, scan, position, len(rendered.pixels_hu), image_id, series_ids)
     raw = to_raw(rendered.pixels_hu, header, form.padding_raw)
-    with disable_value_validation():
-        # Kaggle's ids are not valid UIDs, and pydicom would warn of every one.
-        write_slice(folder / folder_name / f"{image_id}.dcm", raw, header)
+    write_slice(folder / folder_name / f"{image_id}.dcm", raw, header)
     labels = _label(rendered)
     if labels[label_index("any")]:
         _write_mask(folder / MASK_FOLDERS[folder_name] / f"{image_id}.png", rendered)

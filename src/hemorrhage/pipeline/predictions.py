@@ -49,11 +49,10 @@ def match_truth(predictions: pd.DataFrame, labels: pd.DataFrame) -> tuple[np.nda
     return truth, readable[list(LABELS)].to_numpy()
 
 
-def describe_out_of_fold(predictions: pd.DataFrame, labels: pd.DataFrame) -> str:
-    """Returns a line with the score of out-of-fold predictions beside that of the constant prevalence of `labels`."""
+def describe_out_of_fold(predictions: pd.DataFrame, labels: pd.DataFrame, prevalence: np.ndarray) -> str:
+    """Returns a line with the score of out-of-fold predictions beside that of the constant training `prevalence`."""
     truth, probability = match_truth(predictions, labels)
-    constant = constant_score(truth, labels[list(LABELS)].mean().to_numpy())
     return (
         f"out-of-fold weighted log loss {weighted_log_loss(truth, probability):.5f} on {len(truth)} slices "
-        f"(constant prevalence {constant:.5f})"
+        f"(constant training prevalence {constant_score(truth, prevalence):.5f})"
     )

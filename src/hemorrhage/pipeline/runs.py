@@ -4,8 +4,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from hemorrhage.data.labels import LABELS
 from hemorrhage.data.table import read_table
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_json
@@ -117,6 +119,12 @@ def averaged_epochs(run: Run, config: Config) -> list[tuple[int, float]]:
             "Training has not finished; run 'hemorrhage train' again with --resume."
         )
     return [(epoch, weight / sum(weights)) for epoch, weight in zip(wanted, weights, strict=True)]
+
+
+def read_prevalence(run: Run) -> np.ndarray:
+    """Returns the share of positives by label among the slices that a run was trained on, in the order of LABELS."""
+    prevalence = read_json(run.training_path)["prevalence"]
+    return np.array([prevalence[label] for label in LABELS])
 
 
 def find_weights(weights: str) -> str:

@@ -78,7 +78,7 @@ def slice_paths(table: pd.DataFrame) -> dict[str, Path]:
     return {image_id: Path(path) for image_id, path in zip(table["image_id"], table["path"], strict=True)}
 
 
-def prevalence(table: pd.DataFrame) -> dict[str, float]:
+def measure_prevalence(table: pd.DataFrame) -> dict[str, float]:
     """Returns the share of positive slices by label."""
     return {label: float(table[label].mean()) for label in LABELS}
 

@@ -9,9 +9,9 @@ import pandas as pd
 from hemorrhage.data.labels import LABELS, read_probabilities, write_long
 from hemorrhage.data.table import read_table
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.files import read_json, replacing
+from hemorrhage.files import replacing
 from hemorrhage.pipeline.console import Console
-from hemorrhage.pipeline.runs import Run, find_run
+from hemorrhage.pipeline.runs import find_run, read_prevalence
 
 DEFAULT_CLIP = 1e-6
 """A wrong answer at 1e-6 costs 13.8; at 0 the scorer would charge 34.5."""
@@ -47,7 +47,7 @@ def submit(name: str, allow_missing: int | None, clip: float, console: Console) 
     _require_few(missing, len(table), allow_missing)
     for image_id, error in zip(missing["image_id"], missing["error"], strict=True):
         console.warn(f"{image_id} gets the training prevalence: {error}")
-    values = np.clip(fill_with_prevalence(table, _read_prevalence(run)), clip, 1 - clip)
+    values = np.clip(fill_with_prevalence(table, read_prevalence(run)), clip, 1 - clip)
     with replacing(run.submission_path) as temporary:
         write_long(temporary, table["image_id"].to_numpy(), values)
         check_submission(temporary, table["image_id"].to_numpy())
@@ -83,8 +83,3 @@ def _require_few(missing: pd.DataFrame, total: int, allow_missing: int | None) -
             f"{first['image_id']}: {first['error']} Mend the files and predict again, or give them the training "
             f"prevalence by --allow-missing {len(missing)}."
         )
-
-
-def _read_prevalence(run: Run) -> np.ndarray:
-    prevalence = read_json(run.training_path)["prevalence"]
-    return np.array([prevalence[label] for label in LABELS])

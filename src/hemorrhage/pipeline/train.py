@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from hemorrhage.data.folds import find_missing_labels, split_folds
@@ -20,8 +21,14 @@ from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.environment import describe_environment
 from hemorrhage.pipeline.fitting import FoldData, fit_fold
 from hemorrhage.pipeline.predictions import collect_validation, describe_out_of_fold
-from hemorrhage.pipeline.runs import Run, members, name_run, read_config, read_folds
-from hemorrhage.pipeline.slices import TrainingSlices, limit_patients, prevalence, read_training_slices, slice_paths
+from hemorrhage.pipeline.runs import Run, members, name_run, read_config, read_folds, read_prevalence
+from hemorrhage.pipeline.slices import (
+    TrainingSlices,
+    limit_patients,
+    measure_prevalence,
+    read_training_slices,
+    slice_paths,
+)
 
 
 def train(input_folder: Path, name: str, config: Config, resume: bool, command: Sequence[str], console: Console) -> Run:
@@ -42,10 +49,16 @@ def train(input_folder: Path, name: str, config: Config, resume: bool, command: 
         enable_determinism(config.seed)
     for fold, member in _members_to_train(run, config):
         _train_member(member, fold, config, table, folds, console)
-    out_of_fold = pd.concat([collect_validation(one, config) for one in members(run, config)], ignore_index=True)
-    write_table(run.out_of_fold_path, out_of_fold)
-    console.say(describe_out_of_fold(out_of_fold, table))
+    console.say(_write_out_of_fold(run, config, table))
     return run
+
+
+def _write_out_of_fold(run: Run, config: Config, table: pd.DataFrame) -> str:
+    folds = members(run, config)
+    out_of_fold = pd.concat([collect_validation(member, config) for member in folds], ignore_index=True)
+    write_table(run.out_of_fold_path, out_of_fold)
+    prevalence = np.mean([read_prevalence(member) for member in folds], axis=0)
+    return describe_out_of_fold(out_of_fold, table, prevalence)
 
 
 def _require_startable(run: Run, config: Config, resume: bool) -> None:
@@ -75,7 +88,7 @@ def _write_beginning(
 
 
 def _describe_training(table: pd.DataFrame) -> dict[str, object]:
-    return {"slices": len(table), "patients": table["patient_id"].nunique(), "prevalence": prevalence(table)}
+    return {"slices": len(table), "patients": table["patient_id"].nunique(), "prevalence": measure_prevalence(table)}
 
 
 def _describe_data(table: pd.DataFrame, left_out: pd.DataFrame, run: Run, config: Config) -> str:

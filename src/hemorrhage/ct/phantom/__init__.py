@@ -1,8 +1,8 @@
 """A head made from anatomy: HU and masks by name, without a patient.
 
 `build_head` draws a head, `draw_bleeds` its hemorrhages, `draw_scan` how it is scanned, `render_series` gives the
-slices. Anatomy, blood and scanner know nothing of each other's insides beyond what the lower one hands up:
-space -> anatomy -> brain -> blood -> scanner -> stored.
+slices. The modules build on each other in this order: space, anatomy, brain, blood, stain (what blood does to a
+brain), scanner, stored (how files keep HU).
 """
 
 from hemorrhage.ct.phantom.anatomy import Head, build_head

@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 
 from hemorrhage.ct.phantom.anatomy import AIR_HU, EQUATOR_MM, Head, locate, shade_outside
-from hemorrhage.ct.phantom.blood import SUBTYPES, Bleed, build_pressure, shade_bleeds
+from hemorrhage.ct.phantom.blood import SUBTYPES, Bleed
 from hemorrhage.ct.phantom.brain import shade_brain
 from hemorrhage.ct.phantom.space import Plane, mix, soft_edge
+from hemorrhage.ct.phantom.stain import build_pressure, shade_bleeds
 
 HU_LOW, HU_HIGH = -1000, 2000
 """Every rendered value lies here, and so inside the range of every stored form the competition has."""

@@ -1,0 +1,60 @@
+"""Every command of the README can be typed: targets exist, flags parse, and real-data commands show by a dry run."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hemorrhage.cli import build_parser
+from hemorrhage.pipeline.config import parse_settings, resolve_config
+
+ROOT = Path(__file__).parents[1]
+
+
+def commands() -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    return [line.split(" #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def test_the_readme_has_the_two_commands_of_a_newcomer() -> None:
+    assert {"make demo", "make test"} <= set(commands())
+
+
+@pytest.mark.parametrize("command", [one for one in commands() if one.startswith("make ")])
+def test_every_make_command_names_a_target_that_runs_the_verb(command: str) -> None:
+    # The environment counts as made: this asks what would be run after it.
+    done = subprocess.run(
+        [*shlex.split(command), "--dry-run", "--assume-old=.venv/.ready", "READY="],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    ran = [line for line in done.stdout.splitlines() if "hemorrhage" in line]
+    for line in ran:
+        if line.startswith(".venv/bin/hemorrhage"):
+            parse(line.replace(".venv/bin/", "", 1))
+
+
+@pytest.mark.parametrize("command", [one for one in commands() if not one.startswith("make ")])
+def test_every_other_command_parses(command: str) -> None:
+    parse(command)
+
+
+def parse(command: str) -> None:
+    words = shlex.split(command.replace("python -m hemorrhage", "hemorrhage"))
+    assert words[0] == "hemorrhage"
+    options = build_parser().parse_args(words[1:])
+    if options.name == "train":
+        resolve_config(
+            options.preset, parse_settings(options.set) | ({"model": options.model} if options.model else {})
+        )
+
+
+def test_files_that_the_readme_links_to_are_there() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text())
+    missing = [link for link in links if not link.startswith("http") and not (ROOT / link).exists()]
+    assert missing == []
