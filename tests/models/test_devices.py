@@ -33,8 +33,16 @@ def test_an_unknown_precision_lists_the_known_ones():
 
 def test_fewer_than_two_gpus_need_no_strategy(monkeypatch):
     monkeypatch.setattr(devices, "count_gpus", lambda: 1)
-    assert isinstance(devices.distribution_scope(), contextlib.nullcontext)
+    assert isinstance(devices.distribution_scope(31), contextlib.nullcontext)
 
 
 def test_counting_gpus_works_without_one():
     assert devices.count_gpus() >= 0
+
+
+def test_a_batch_that_two_gpus_cannot_share_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("MirroredStrategy is TensorFlow's")
+    monkeypatch.setattr(devices, "count_gpus", lambda: 2)
+    with pytest.raises(HemorrhageError, match="divides by the 2 GPUs, received 31"):
+        devices.distribution_scope(31)

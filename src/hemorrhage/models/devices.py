@@ -41,13 +41,17 @@ def set_precision(mode: str) -> str:
     return policy
 
 
-def distribution_scope() -> AbstractContextManager[Any]:
+def distribution_scope(batch_size: int) -> AbstractContextManager[Any]:
     """Returns the context to build and compile a model in: all GPUs where TensorFlow sees two or more, else a null one.
 
-    MirroredStrategy splits each batch over the GPUs. Other backends train on one device.
+    MirroredStrategy splits each batch over the GPUs. Other backends train on one device. Raises HemorrhageError where
+    `batch_size` does not divide by the number of GPUs, which Keras would meet with an error of shapes.
     """
-    if keras.backend.backend() != "tensorflow" or count_gpus() < 2:
+    gpus = count_gpus()
+    if keras.backend.backend() != "tensorflow" or gpus < 2:
         return nullcontext()
+    if batch_size % gpus:
+        raise HemorrhageError(f"Expected a batch that divides by the {gpus} GPUs, received {batch_size}.")
     import tensorflow
 
     return tensorflow.distribute.MirroredStrategy().scope()

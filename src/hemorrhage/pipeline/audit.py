@@ -176,8 +176,8 @@ def _audit_identical(findings: Findings, labels: pd.DataFrame, train: pd.DataFra
     """Reports slices with the same pixels under different patients; constant slices are alike by nature."""
     everything = pd.concat([train, test], ignore_index=True)
     slices = everything[everything["pixel_hash"].notna() & ~everything["is_constant"].fillna(True).astype(bool)]
-    labelled = slices.merge(labels, on="image_id", how="left")
-    groups = labelled.groupby("pixel_hash").filter(lambda group: len(group) > 1).groupby("pixel_hash")
+    repeated = slices[slices["pixel_hash"].duplicated(keep=False)]
+    groups = repeated.merge(labels, on="image_id", how="left").groupby("pixel_hash")
     across = [group for _, group in groups if group["patient_id"].nunique() > 1]
     disagreeing = [group for group in across if (group[list(LABELS)].dropna().nunique() > 1).any()]
     findings.facts["pixel-identical slices"] = {

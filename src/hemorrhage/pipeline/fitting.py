@@ -46,7 +46,7 @@ def fit_fold(run: Run, config: Config, data: FoldData, console: Console) -> None
     """Trains the network of one fold into `run`, from its last finished epoch on, until config.epochs are there."""
     done = max(run.saved_epochs(), default=0)
     forget_after(run, done)
-    with distribution_scope():
+    with distribution_scope(config.batch):
         model = _start_model(run, config, done)
         for epoch in range(done, config.epochs):
             _prepare_epoch(model, config, epoch)
