@@ -16,7 +16,8 @@ from hemorrhage.ct.phantom import STORED_FORMS, SUBTYPES
 from hemorrhage.data.labels import LABELS, read_labels
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.pipeline import phantom
-from hemorrhage.pipeline.phantom import DATASET_FOLDER, PhantomSummary, draw_plan, write_phantom
+from hemorrhage.pipeline.phantom import DATASET_FOLDER, PhantomSummary, write_phantom
+from hemorrhage.pipeline.phantom_plan import draw_plan
 
 
 @pytest.fixture(scope="module")
