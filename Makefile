@@ -20,6 +20,7 @@ help: ## this list
 	@echo "Variables: MODEL=$(MODEL) INPUT=$(INPUT) RUN=$(RUN) ARGS=\"more flags\"; each verb's flags: $(HEMORRHAGE) VERB --help"
 
 setup: $(READY) ## make .venv with everything in it
+	@echo ".venv is ready; next: make demo"
 
 $(READY): requirements.txt pyproject.toml .ci/setup
 	@.ci/setup
