@@ -232,13 +232,17 @@ _TRAIN_FLAGS = ("model", "fold", "folds", "epochs", "size", "batch", "steps", "l
 
 def _train(options: argparse.Namespace) -> int:
     from hemorrhage.pipeline.config import parse_settings, resolve_config
+    from hemorrhage.pipeline.inputs import find_input
 
+    flags = {key: value for key in _TRAIN_FLAGS if (value := getattr(options, key)) is not None}
+    given = parse_settings(options.set) | flags
+    resolve_config(options.preset, given)  # a wrong word is refused before the input is looked for
+    found = find_input(options.input)
+    config = resolve_config(options.preset, found.defaults() | given)
     _load_keras_quietly()
     from hemorrhage.pipeline.train import train
 
-    flags = {key: value for key in _TRAIN_FLAGS if (value := getattr(options, key)) is not None}
-    config = resolve_config(options.preset, parse_settings(options.set) | flags)
-    run = train(options.input, options.run, config, options.resume, sys.argv, _console())
+    run = train(found, options.run, config, options.resume, sys.argv, _console())
     print(f"wrote {run.folder}\nnext: hemorrhage predict {options.run} {options.input}")
     return 0
 

@@ -8,6 +8,7 @@ import pytest
 
 from hemorrhage.pipeline.config import resolve_config
 from hemorrhage.pipeline.console import SILENT
+from hemorrhage.pipeline.inputs import find_input
 from hemorrhage.pipeline.runs import Run
 from hemorrhage.pipeline.train import train
 from tests.kaggle import write_kaggle_layout
@@ -34,7 +35,7 @@ def run_trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     with contextlib.chdir(folder):
         data = write_kaggle_layout(folder / "input")
-        train(data, "first", resolve_config("default", TINY), False, ["test"], SILENT)
+        train(find_input(data), "first", resolve_config("default", TINY), False, ["test"], SILENT)
     return folder / "submissions" / "first"
 
 

@@ -9,6 +9,7 @@ from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_json, write_json
 from hemorrhage.pipeline.config import resolve_config
 from hemorrhage.pipeline.console import SILENT, Console
+from hemorrhage.pipeline.inputs import find_input
 from hemorrhage.pipeline.predict import predict
 from hemorrhage.pipeline.runs import Run
 from hemorrhage.pipeline.train import train
@@ -50,7 +51,7 @@ def test_training_and_prediction_agree_whatever_the_batch_size(data_folder: Path
 
 def test_folds_are_averaged_on_test_and_kept_apart_out_of_fold(data_folder: Path) -> None:
     config = resolve_config("default", TINY | {"fold": "all", "epochs": 1, "tta": "identity"})
-    run = train(data_folder, "all", config, False, ["test"], SILENT)
+    run = train(find_input(data_folder), "all", config, False, ["test"], SILENT)
     validation = pd.concat([pd.read_parquet(run.fold(fold).validation_path(1)) for fold in range(3)])
     predict("all", data_folder, None, None, SILENT)
     out_of_fold = pd.read_parquet(run.out_of_fold_path)
@@ -123,7 +124,7 @@ def test_a_folder_without_slices_is_an_error(workplace: Path, trained: Run) -> N
 
 def test_views_unlike_the_training_give_a_warning(data_folder: Path) -> None:
     config = resolve_config("default", TINY | {"augment": "none", "tta": "identity", "epochs": 1})
-    train(data_folder, "plain", config, False, ["test"], SILENT)
+    train(find_input(data_folder), "plain", config, False, ["test"], SILENT)
     said: list[str] = []
     predict("plain", data_folder, "identity,mirror", None, Console(said.append, said.append, SILENT.bar))
     assert "never saw the like of mirror" in said[0]

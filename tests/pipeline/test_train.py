@@ -13,13 +13,14 @@ from hemorrhage.pipeline import fitting
 from hemorrhage.pipeline.config import resolve_config
 from hemorrhage.pipeline.console import SILENT, Console
 from hemorrhage.pipeline.fitting import learning_rate_at
+from hemorrhage.pipeline.inputs import find_input
 from hemorrhage.pipeline.runs import Run, averaged_epochs, read_config
 from hemorrhage.pipeline.train import train
 from tests.pipeline.conftest import TINY
 
 
 def run_training(data_folder: Path, name: str = "first", resume: bool = False, **flags: object) -> Run:
-    return train(data_folder, name, resolve_config("default", TINY | flags), resume, ["test"], SILENT)
+    return train(find_input(data_folder), name, resolve_config("default", TINY | flags), resume, ["test"], SILENT)
 
 
 def listening() -> tuple[Console, list[str]]:
@@ -106,7 +107,7 @@ def test_unreadable_and_missing_slices_are_left_out_and_said(data_folder: Path) 
     files[1].unlink()
     console, said = listening()
     config = resolve_config("default", TINY | {"epochs": 1})
-    run = train(data_folder, "first", config, False, ["test"], console)
+    run = train(find_input(data_folder), "first", config, False, ["test"], console)
     assert "38 slices of 10 patients; 2 missing or unreadable left out" in said[0]
     left_out = pd.read_csv(run.unreadable_path).set_index("image_id")["error"]
     assert "not a DICOM file" in left_out[files[0].stem]
@@ -125,7 +126,7 @@ def test_a_fold_without_a_label_is_said(data_folder: Path) -> None:
     path = data_folder / "stage_2_train.csv"
     path.write_text(path.read_text().replace("_epidural,1", "_epidural,0"))
     console, said = listening()
-    train(data_folder, "first", resolve_config("default", TINY | {"epochs": 1}), False, ["test"], console)
+    train(find_input(data_folder), "first", resolve_config("default", TINY | {"epochs": 1}), False, ["test"], console)
     assert any("no epidural among the validation slices" in line for line in said)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from hemorrhage.ct.crop import Box, cut_box
 from hemorrhage.ct.windows import Window, stack_windows
 
 CODEC_VERSION = 1
@@ -46,22 +47,23 @@ def decode(codes: np.ndarray) -> np.ndarray:
     return LEVELS_HU[codes]
 
 
-def resize_hu(pixels_hu: np.ndarray, size: int) -> np.ndarray:
-    """Returns H x W HU as size x size, int32: clipped, padded to a square with air, area-resized, rounded.
+def resize_hu(pixels_hu: np.ndarray, size: int, box: Box | None = None) -> np.ndarray:
+    """Returns H x W HU as size x size, int32: clipped, cut to `box`, area-resized, rounded.
 
-    Padding keeps the head's proportions in the few files that are not square.
+    Without a box the slice is padded to a square with air, which keeps the head's proportions in the few files that
+    are not square.
     """
     clipped = np.clip(pixels_hu.astype(np.int32), HU_MIN, HU_MAX)
-    square = _pad_to_square(clipped)
+    square = cut_box(clipped, box or _square_around(*clipped.shape), HU_MIN)
     if square.shape[0] == size:
         return square
     resized = cv2.resize(square.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
     return np.rint(resized).astype(np.int32)
 
 
-def encode_slice(pixels_hu: np.ndarray, size: int) -> np.ndarray:
+def encode_slice(pixels_hu: np.ndarray, size: int, box: Box | None = None) -> np.ndarray:
     """Returns a slice as the one-byte codes that every batch is made of: H x W HU in, uint8 size x size out."""
-    return encode(resize_hu(pixels_hu, size))
+    return encode(resize_hu(pixels_hu, size, box))
 
 
 def build_window_table(windows: Sequence[Window]) -> np.ndarray:
@@ -78,11 +80,6 @@ def window_codes(codes: np.ndarray, window_table: np.ndarray) -> np.ndarray:
     )
 
 
-def _pad_to_square(pixels_hu: np.ndarray) -> np.ndarray:
-    rows, columns = pixels_hu.shape
+def _square_around(rows: int, columns: int) -> Box:
     side = max(rows, columns)
-    top, left = (side - rows) // 2, (side - columns) // 2
-    if rows == columns:
-        return pixels_hu
-    padding = ((top, side - rows - top), (left, side - columns - left))
-    return np.pad(pixels_hu, padding, constant_values=HU_MIN)
+    return Box(top=-((side - rows) // 2), left=-((side - columns) // 2), side=side)

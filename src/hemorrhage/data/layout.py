@@ -1,4 +1,4 @@
-"""Where a data set lies: Kaggle's files, wherever under a folder they were unpacked."""
+"""Where a data set lies: Kaggle's files or a slice store, wherever under a folder they were put."""
 
 import os
 from collections.abc import Iterator
@@ -11,6 +11,8 @@ TRAIN_CSV = "stage_2_train.csv"
 SAMPLE_CSV = "stage_2_sample_submission.csv"
 TRAIN_FOLDER = "stage_2_train"
 TEST_FOLDER = "stage_2_test"
+STORE_MANIFEST = "store.json"
+STORE_PLAN = "store-plan.json"
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,11 @@ def find_any_data_set(input_folder: Path) -> DataSet | None:
     )
 
 
+def find_stores(input_folder: Path) -> list[Path]:
+    """Returns the folders of the slice stores, finished or not, that are `input_folder` or lie below it, sorted."""
+    return sorted({path.parent for path in _walk(input_folder) if path.name in (STORE_MANIFEST, STORE_PLAN)})
+
+
 def list_slice_files(folder: Path, any_name: bool = False) -> list[Path]:
     """Returns the .dcm files in `folder` and below it, sorted; with `any_name` every file that is not hidden."""
     return sorted(
@@ -103,8 +110,11 @@ class _Found:
         return folders[0] if folders else None
 
 
+_MARKS = (TRAIN_CSV, SAMPLE_CSV, STORE_MANIFEST, STORE_PLAN)
+
+
 def _walk(folder: Path) -> Iterator[Path]:
-    """Yields the CSVs and slice folders under `folder`, without listing the slices themselves."""
+    """Yields the CSVs, slice folders and marks of stores under `folder`, without listing the slices themselves."""
     seen: set[str] = set()
     for parent, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)
@@ -112,7 +122,7 @@ def _walk(folder: Path) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add(real)
-        yield from (Path(parent) / name for name in names if name in (TRAIN_CSV, SAMPLE_CSV))
+        yield from (Path(parent) / name for name in names if name in _MARKS)
         yield from (Path(parent) / name for name in folders if name in (TRAIN_FOLDER, TEST_FOLDER))
         # A slice folder holds hundreds of thousands of files; no CSV is looked for in there.
         folders[:] = [name for name in folders if name not in (TRAIN_FOLDER, TEST_FOLDER)]

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from hemorrhage.ct.codec import build_window_table, encode_slice, window_codes
+from hemorrhage.ct.crop import find_box
 from hemorrhage.ct.dicom import read_slice
 from hemorrhage.ct.windows import Window
 
@@ -20,15 +21,17 @@ class SliceSource(Protocol):
 
 
 class DicomSource:
-    """Slices decoded from their DICOM files each time they are asked for."""
+    """Slices decoded from their DICOM files, and cropped (ct.crop), each time they are asked for."""
 
-    def __init__(self, paths: Mapping[str, Path], size: int) -> None:
+    def __init__(self, paths: Mapping[str, Path], size: int, crop: str = "none") -> None:
         self._paths = paths
         self._size = size
+        self._crop = crop
 
     def read_codes(self, image_id: str) -> np.ndarray:
         """Returns the slice as in SliceSource; raises KeyError for an id that has no file."""
-        return encode_slice(read_slice(self._paths[image_id]).pixels_hu, self._size)
+        pixels_hu = read_slice(self._paths[image_id]).pixels_hu
+        return encode_slice(pixels_hu, self._size, find_box(pixels_hu, self._crop))
 
 
 class WindowedSource:

@@ -40,6 +40,9 @@ _SCHEMA: dict[str, Any] = {
     "is_constant": "boolean",
     "error": "object",
 }
+COLUMNS = tuple(_SCHEMA)
+"""Of the slice table, in order."""
+
 # Below this many files a pool of processes costs more than it saves.
 _POOL_FROM = 2000
 _ROWS_A_PART = 20_000

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hemorrhage.ct.crop import CROPS
 from hemorrhage.ct.windows import Window, parse_windows
 from hemorrhage.data.augment import find_recipe
 from hemorrhage.data.views import View, parse_views
@@ -25,6 +26,7 @@ class Config:
     model: str = "effb4"
     preset: str = "default"
     size: int = 256
+    crop: str = "none"
     windows: str = "brain,subdural,bone"
     weights: str = "imagenet"
     dropout: float = 0.3
@@ -51,6 +53,7 @@ class Config:
     fold: str = "0"
     limit: int | None = None
     max_missing: float = 0.05
+    skip_near_empty: bool = True
     seed: int = 0
     tta: str = "identity,mirror"
     workers: int = 4
@@ -60,6 +63,7 @@ class Config:
         self._require_ranges()
         _require(self.model in MODEL_NAMES, "model", f"one of {', '.join(MODEL_NAMES)}", self.model)
         _require(self.loss in LOSS_NAMES, "loss", f"one of {', '.join(LOSS_NAMES)}", self.loss)
+        _require(self.crop in CROPS, "crop", f"one of {', '.join(CROPS)}", self.crop)
         _require(self.draw in DRAWS, "draw", f"one of {', '.join(DRAWS)}", self.draw)
         _require(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}", self.precision)
         _require(bool(self.average_epochs), "average_epochs", "at least one weight", self.average_epochs)

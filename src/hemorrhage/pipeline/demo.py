@@ -9,6 +9,7 @@ from hemorrhage.data.metrics import constant_score
 from hemorrhage.files import read_json
 from hemorrhage.pipeline.config import resolve_config
 from hemorrhage.pipeline.console import Console
+from hemorrhage.pipeline.inputs import find_input
 from hemorrhage.pipeline.phantom import ANSWERS_CSV, write_phantom
 from hemorrhage.pipeline.predict import predict
 from hemorrhage.pipeline.runs import Run, name_run, read_prevalence
@@ -59,7 +60,7 @@ def _train(folder: Path, size: DemoSize, console: Console) -> Run:
     # The demo's own folder: every demo begins anew.
     shutil.rmtree(run.folder, ignore_errors=True)
     config = resolve_config("demo", {"epochs": size.epochs})
-    return train(folder, size.run, config, False, ["hemorrhage", "demo"], console)
+    return train(find_input(folder), size.run, config, False, ["hemorrhage", "demo"], console)
 
 
 def _say_result(run: Run, submission: Path, folder: Path, console: Console) -> None:

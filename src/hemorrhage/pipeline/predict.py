@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from hemorrhage.data.augment import find_recipe
-from hemorrhage.data.labels import LABELS, read_probabilities
-from hemorrhage.data.layout import DataSet, find_any_data_set, index_slice_files, list_slice_files
+from hemorrhage.data.labels import LABELS
+from hemorrhage.data.layout import list_slice_files
 from hemorrhage.data.sampling import KeepRates
-from hemorrhage.data.source import DicomSource, WindowedSource
+from hemorrhage.data.source import DicomSource, SliceSource, WindowedSource
 from hemorrhage.data.table import scan_slices, write_table
 from hemorrhage.data.views import View, find_unfamiliar_views, parse_views
 from hemorrhage.errors import HemorrhageError
@@ -24,11 +23,10 @@ from hemorrhage.models.inference import Member, predict_slices
 from hemorrhage.models.weights import read_model
 from hemorrhage.pipeline.config import ALL_FOLDS, Config
 from hemorrhage.pipeline.console import Console
+from hemorrhage.pipeline.inputs import Input, find_any_input
 from hemorrhage.pipeline.predictions import KEY_COLUMNS, build_predictions
 from hemorrhage.pipeline.runs import Run, averaged_epochs, find_run, members, read_config, read_folds
-from hemorrhage.pipeline.slices import scan_folder, slice_paths
-
-NO_FILE = "no such file"
+from hemorrhage.pipeline.slices import slice_paths
 
 
 @dataclass(frozen=True)
@@ -39,9 +37,13 @@ class _Predictor:
     views: tuple[View, ...]
     console: Console
 
-    def predict(self, networks: Sequence[Member], slices: pd.DataFrame, what: str) -> pd.DataFrame:
-        """Returns the prediction table of `slices`, which have a path; see build_predictions."""
-        source = WindowedSource(DicomSource(slice_paths(slices), self.config.size), self.config.window_set)
+    def build_source(self, found: Input, slices: pd.DataFrame) -> SliceSource:
+        """Returns the source of `slices` in the form that the run was trained on."""
+        return found.build_source(slices, self.config.size, self.config.crop)
+
+    def predict(self, networks: Sequence[Member], codes: SliceSource, slices: pd.DataFrame, what: str) -> pd.DataFrame:
+        """Returns the prediction table of `slices`, readable ones; see build_predictions."""
+        source = WindowedSource(codes, self.config.window_set)
         bar = self.console.bar(len(slices), what)
         ids = slices["image_id"].to_numpy()
         try:
@@ -65,12 +67,12 @@ def predict(name: str, input_folder: Path, tta: str | None, out: Path | None, co
     _warn_of_unfamiliar(views, config, console)
     predictor = _Predictor(config, views, console)
     networks = [load_networks(member, config) for member in members(run, config)]
-    data_set = find_any_data_set(input_folder)
-    if data_set is None:
+    found = find_any_input(input_folder)
+    if found is None:
         return _predict_folder(predictor, _mean_of(networks), input_folder, out or run.folder)
     written = [
-        *_predict_out_of_fold(run, predictor, networks, data_set),
-        *_predict_test(run, predictor, _mean_of(networks), data_set),
+        *_predict_out_of_fold(run, predictor, networks, found),
+        *_predict_test(run, predictor, _mean_of(networks), found),
     ]
     if not written:
         raise HemorrhageError(f"{input_folder}: expected slices of this run's folds or test slices, found neither.")
@@ -99,22 +101,23 @@ def _warn_of_unfamiliar(views: tuple[View, ...], config: Config, console: Consol
 
 
 def _predict_out_of_fold(
-    run: Run, predictor: _Predictor, networks: Sequence[Sequence[Member]], data_set: DataSet
+    run: Run, predictor: _Predictor, networks: Sequence[Sequence[Member]], found: Input
 ) -> list[Path]:
     """Writes the predictions of held-out slices, each by the network that did not see its patient."""
     folds = read_folds(run)
-    if data_set.train_folder is None:
+    training = found.list_training(predictor.console)
+    if training is None:
         return []
-    scan = scan_folder(data_set.train_folder, predictor.console)
-    slices = folds[["image_id", "fold"]].merge(scan, on="image_id", how="inner")
+    slices = folds[["image_id", "fold"]].merge(training, on="image_id", how="inner")
     if len(slices) < len(folds):
         predictor.console.warn(
-            f"{data_set.train_folder}: {len(folds) - len(slices)} of the {len(folds)} slices of {run.folder} are not "
-            "there, so no out-of-fold predictions are written: this is not the data set that the run was trained on."
+            f"{len(folds) - len(slices)} of the {len(folds)} slices of {run.folder} are not in this input, so no "
+            "out-of-fold predictions are written: it is not the data set that the run was trained on."
         )
         return []
+    source = predictor.build_source(found, slices)
     tables = [
-        predictor.predict(fold_networks, slices[slices["fold"] == fold], f"held-out slices of fold {fold}")
+        predictor.predict(fold_networks, source, slices[slices["fold"] == fold], f"held-out slices of fold {fold}")
         for fold, fold_networks in zip(_fold_numbers(predictor.config), networks, strict=True)
     ]
     write_table(run.out_of_fold_path, pd.concat(tables, ignore_index=True))
@@ -125,36 +128,18 @@ def _fold_numbers(config: Config) -> list[int]:
     return list(range(config.folds)) if config.fold == ALL_FOLDS else [int(config.fold)]
 
 
-def _predict_test(run: Run, predictor: _Predictor, networks: Sequence[Member], data_set: DataSet) -> list[Path]:
+def _predict_test(run: Run, predictor: _Predictor, networks: Sequence[Member], found: Input) -> list[Path]:
     """Writes a row for each slice of the sample submission, with the reason where it has no probabilities."""
-    if data_set.test_folder is None:
-        predictor.console.warn("No folder stage_2_test was found, so no test predictions are written.")
+    slices = found.list_test(predictor.console)
+    if slices is None:
+        predictor.console.warn("This input has no test slices, so no test predictions are written.")
         return []
-    slices = _list_test_slices(data_set, predictor.console)
     there = slices[slices["error"].isna()].reset_index(drop=True)
-    predicted = predictor.predict(networks, there, "test slices")
+    predicted = predictor.predict(networks, predictor.build_source(found, there), there, "test slices")
     left_out = slices.loc[slices["error"].notna(), [*KEY_COLUMNS, "error"]]
     table = pd.concat([predicted, left_out], ignore_index=True).set_index("image_id").loc[slices["image_id"]]
     write_table(run.test_path, table.reset_index())
     return [run.test_path]
-
-
-def _list_test_slices(data_set: DataSet, console: Console) -> pd.DataFrame:
-    """Returns the slice table of the sample submission's images, in its order; of the folder's where there is none."""
-    if data_set.test_folder is None:
-        raise HemorrhageError("Expected a folder stage_2_test, found none.")
-    if data_set.sample_csv is None:
-        return scan_folder(data_set.test_folder, console)
-    wanted = read_probabilities(data_set.sample_csv)[["image_id"]]
-    known = index_slice_files(data_set.test_folder)
-    if not known:
-        return _mark_missing(wanted.assign(**dict.fromkeys([*KEY_COLUMNS[1:], "path"]), error=None))
-    return _mark_missing(wanted.merge(scan_folder(data_set.test_folder, console), on="image_id", how="left"))
-
-
-def _mark_missing(slices: pd.DataFrame) -> pd.DataFrame:
-    error = slices["error"].astype("object").mask(slices["path"].isna() & slices["error"].isna(), NO_FILE)
-    return slices.assign(error=error)
 
 
 def _predict_folder(predictor: _Predictor, networks: Sequence[Member], folder: Path, out: Path) -> list[Path]:
@@ -168,7 +153,8 @@ def _predict_folder(predictor: _Predictor, networks: Sequence[Member], folder: P
     if there.empty:
         first = f"; first: {slices['path'].iloc[0]}: {slices['error'].iloc[0]}" if len(slices) else ""
         raise HemorrhageError(f"{folder}: expected CT slices in DICOM files, found none in {len(paths)} files{first}")
-    predicted = predictor.predict(networks, there, "slices")
+    source = DicomSource(slice_paths(there), predictor.config.size, predictor.config.crop)
+    predicted = predictor.predict(networks, source, there, "slices")
     left_out = slices.loc[slices["error"].notna(), ["image_id", "error"]]
     if len(left_out):
         predictor.console.warn(f"{len(left_out)} files of {folder} are not readable CT slices; see the column error.")
@@ -194,8 +180,3 @@ def _write_csv(path: Path, table: pd.DataFrame) -> Path:
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False)
     return path
-
-
-def count_unreadable(table: pd.DataFrame) -> int:
-    """Returns how many slices of a prediction table have no probabilities."""
-    return int(np.isnan(table["any"].to_numpy(dtype=np.float64)).sum())

@@ -7,15 +7,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hemorrhage.data.labels import LABELS, read_labels, require_agreement
+from hemorrhage.data.labels import LABELS, read_labels, read_probabilities, require_agreement
 from hemorrhage.data.layout import DataSet, index_slice_files
-from hemorrhage.data.table import read_or_scan_slices
+from hemorrhage.data.table import COLUMNS, read_or_scan_slices
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.runs import SUBMISSIONS
 
 SCAN_CACHE = SUBMISSIONS / ".scans"
 """Header scans are kept here: the input may be read-only, and 750,000 headers take many minutes."""
+
+
+NO_FILE = "no such file"
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,12 @@ def read_training_slices(data_set: DataSet, max_missing: float, console: Console
     labels = require_agreement(read_labels(data_set.train_csv), data_set.train_csv).table
     scan = scan_folder(data_set.train_folder, console)
     joined = labels.merge(scan, on="image_id", how="left")
-    joined.loc[joined["path"].isna(), "error"] = "no such file"
+    joined = _mark_missing(joined)
     bad = joined["error"].notna()
-    _require_most(int(bad.sum()), len(joined), max_missing, data_set.train_folder)
-    return TrainingSlices(
-        table=joined[~bad].reset_index(drop=True),
-        left_out=joined.loc[bad, ["image_id", "error"]].reset_index(drop=True),
-    )
+    require_most(int(bad.sum()), len(joined), max_missing, data_set.train_folder)
+    # Only a store has looked at the pixels; of DICOM files every slice is trained on.
+    table = joined[~bad].reset_index(drop=True).assign(is_near_empty=False)
+    return TrainingSlices(table, left_out=joined.loc[bad, ["image_id", "error"]].reset_index(drop=True))
 
 
 def scan_folder(folder: Path, console: Console) -> pd.DataFrame:
@@ -57,6 +59,26 @@ def scan_folder(folder: Path, console: Console) -> pd.DataFrame:
         workers=os.cpu_count() or 1,
         progress=lambda rows, total: console.track(rows, total, f"headers of {folder.name}"),
     )
+
+
+def list_test_slices(data_set: DataSet, console: Console) -> pd.DataFrame:
+    """Returns the slice table of the sample submission's images, in its order; of the folder's where there is none.
+
+    A slice without a file, or one that cannot be read, has the reason in `error`.
+    """
+    if data_set.test_folder is None:
+        raise HemorrhageError("Expected a folder stage_2_test, found none.")
+    if data_set.sample_csv is None:
+        return scan_folder(data_set.test_folder, console)
+    wanted = read_probabilities(data_set.sample_csv)[["image_id"]]
+    if not index_slice_files(data_set.test_folder):
+        return _mark_missing(wanted.assign(**dict.fromkeys(COLUMNS), image_id=wanted["image_id"]))
+    return _mark_missing(wanted.merge(scan_folder(data_set.test_folder, console), on="image_id", how="left"))
+
+
+def _mark_missing(slices: pd.DataFrame) -> pd.DataFrame:
+    error = slices["error"].astype("object").mask(slices["path"].isna() & slices["error"].isna(), NO_FILE)
+    return slices.assign(error=error)
 
 
 def limit_patients(table: pd.DataFrame, limit: int | None, folds: int, seed: int) -> pd.DataFrame:
@@ -83,7 +105,8 @@ def measure_prevalence(table: pd.DataFrame) -> dict[str, float]:
     return {label: float(table[label].mean()) for label in LABELS}
 
 
-def _require_most(bad: int, total: int, max_missing: float, folder: Path) -> None:
+def require_most(bad: int, total: int, max_missing: float, folder: Path) -> None:
+    """Raises HemorrhageError where more than the share `max_missing` of `total` labelled slices is `bad`."""
     if bad > max_missing * total:
         raise HemorrhageError(
             f"{folder}: {bad} of {total} labelled slices are missing or unreadable, more than the {max_missing:.1%} "

@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from hemorrhage.data.folds import find_missing_labels, split_folds
 from hemorrhage.data.labels import LABELS
-from hemorrhage.data.layout import find_data_set
 from hemorrhage.data.sampling import Draw, balance_any
-from hemorrhage.data.source import DicomSource, WindowedSource
+from hemorrhage.data.source import WindowedSource
 from hemorrhage.data.table import write_table
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import replacing, write_json
@@ -20,26 +18,25 @@ from hemorrhage.pipeline.config import ALL_FOLDS, Config, config_to_json
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.environment import describe_environment
 from hemorrhage.pipeline.fitting import FoldData, fit_fold
+from hemorrhage.pipeline.inputs import Input
 from hemorrhage.pipeline.predictions import collect_validation, describe_out_of_fold
 from hemorrhage.pipeline.runs import Run, members, name_run, read_config, read_folds, read_prevalence
 from hemorrhage.pipeline.slices import (
     TrainingSlices,
     limit_patients,
     measure_prevalence,
-    read_training_slices,
-    slice_paths,
 )
 
 
-def train(input_folder: Path, name: str, config: Config, resume: bool, command: Sequence[str], console: Console) -> Run:
-    """Returns the run `name` after training it on the data set under `input_folder`.
+def train(found: Input, name: str, config: Config, resume: bool, command: Sequence[str], console: Console) -> Run:
+    """Returns the run `name` after training it on the data set or store `found` (see inputs.find_input).
 
     Raises HemorrhageError where the run exists and `resume` is not set, where it is resumed with another config or
     other slices, and for whatever makes the data unfit (see read_training_slices and split_folds).
     """
     run = name_run(name)
     _require_startable(run, config, resume)
-    slices = read_training_slices(find_data_set(input_folder), config.max_missing, console)
+    slices = found.read_training(config.max_missing, console)
     table = limit_patients(slices.table, config.limit, config.folds, config.seed)
     folds = split_folds(table, config.folds, config.seed)
     _write_beginning(run, config, command, slices, table, folds)
@@ -48,7 +45,7 @@ def train(input_folder: Path, name: str, config: Config, resume: bool, command: 
     if config.deterministic:
         enable_determinism(config.seed)
     for fold, member in _members_to_train(run, config):
-        _train_member(member, fold, config, table, folds, console)
+        _train_member(member, config, _build_fold(found, table, folds, fold, config), console)
     console.say(_write_out_of_fold(run, config, table))
     return run
 
@@ -108,26 +105,24 @@ def _members_to_train(run: Run, config: Config) -> list[tuple[int, Run]]:
     return [(int(config.fold), run)]
 
 
-def _train_member(
-    member: Run, fold: int, config: Config, table: pd.DataFrame, folds: pd.DataFrame, console: Console
-) -> None:
+def _train_member(member: Run, config: Config, data: FoldData, console: Console) -> None:
     if config.fold == ALL_FOLDS:
-        console.say(f"fold {fold}")
-    data = _build_fold(table, folds, fold, config)
+        console.say(member.folder.name)
     for missing in find_missing_labels(data.train, data.held_out):
         console.warn(f"{member.folder}: {missing}; its figures there are undefined.")
     write_json(member.training_path, _describe_training(data.train) | {"keep_rates": asdict(data.rates)})
     fit_fold(member, config, data, console)
 
 
-def _build_fold(table: pd.DataFrame, folds: pd.DataFrame, fold: int, config: Config) -> FoldData:
+def _build_fold(found: Input, table: pd.DataFrame, folds: pd.DataFrame, fold: int, config: Config) -> FoldData:
     is_held_out = (folds["fold"] == fold).to_numpy()
-    train_table = table[~is_held_out].reset_index(drop=True)
+    is_shown = ~is_held_out & ~(table["is_near_empty"].to_numpy(dtype=bool) & config.skip_near_empty)
+    train_table = table[is_shown].reset_index(drop=True)
     return FoldData(
         train=train_table,
         held_out=table[is_held_out].reset_index(drop=True),
         draw=_build_draw(train_table, config),
-        source=WindowedSource(DicomSource(slice_paths(table), config.size), config.window_set),
+        source=WindowedSource(found.build_source(table, config.size, config.crop), config.window_set),
     )
 
 
