@@ -50,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"hemorrhage {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for add in (_add_phantom, _add_audit, _add_train, _add_predict, _add_submit, _add_score, _add_demo):
+    for add in _ADDERS:
         add(verbs)
     return parser
 
@@ -92,6 +92,43 @@ def _add_audit(verbs: Any) -> None:
     _add_input(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     parser.add_argument("--quick", action="store_true", help="read headers alone, not pixels")
+
+
+def _add_prepare(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "prepare",
+        _prepare,
+        "Decode every slice once into a store, which then stands wherever INPUT did. May be killed and started again.",
+        "hemorrhage prepare input --out stores/256 --size 256",
+    )
+    _add_input(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="STORE", help="folder, new or begun before")
+    parser.add_argument("--size", type=int, default=256, metavar="PX", help="pixels a side, 128 to 512 (default 256)")
+    parser.add_argument("--crop", default="none", help="none, or head: a square around the head (default none)")
+    parser.add_argument("--patients", type=int, metavar="N", help="only so many training patients, stratified; no test")
+    parser.add_argument(
+        "--min-head", type=float, default=0.0, metavar="F", help="training skips slices whose share of head is below F"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (default all cores)"
+    )
+    parser.add_argument(
+        "--cluster", metavar="URL", help="a Dask scheduler that shares this file system: tcp://host:8786"
+    )
+    parser.add_argument("--shard", metavar="I/N", help="only part I (from 0) of N, to be merged later")
+
+
+def _add_merge(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "merge",
+        _merge,
+        "Join what several 'prepare --shard I/N' made into one store.",
+        "hemorrhage merge stores/256 stores/part-0 stores/part-1",
+    )
+    parser.add_argument("store", type=Path, metavar="STORE", help="folder of the whole store")
+    parser.add_argument("parts", type=Path, nargs="+", metavar="SHARD", help="folders of the parts")
 
 
 def _add_train(verbs: Any) -> None:
@@ -174,6 +211,19 @@ def _add_demo(verbs: Any) -> None:
     parser.add_argument("--quick", action="store_true", help="fewer heads and epochs: shows the path, not the score")
 
 
+_ADDERS = (
+    _add_phantom,
+    _add_audit,
+    _add_prepare,
+    _add_merge,
+    _add_train,
+    _add_predict,
+    _add_submit,
+    _add_score,
+    _add_demo,
+)
+
+
 def _add_input(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", type=Path, metavar="INPUT", help="folder with the data in it or below it")
 
@@ -225,6 +275,45 @@ def _audit(options: argparse.Namespace) -> int:
     for problem in findings.unsafe:
         print(f"hemorrhage audit: unsafe: {problem}", file=sys.stderr)
     return 1 if findings.unsafe else 0
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    from hemorrhage.data.layout import find_any_data_set
+    from hemorrhage.pipeline.prepare import describe_store, prepare
+    from hemorrhage.pipeline.store_plan import StoreOptions
+
+    settings = StoreOptions(options.size, options.crop, options.patients, options.min_head)
+    choice = _parse_shard(options.shard) if options.shard else None
+    data_set = find_any_data_set(options.input)
+    if data_set is None:
+        raise HemorrhageError(f"{options.input}: expected stage_2_train.csv in it or below it, found none.")
+    manifest = prepare(data_set, options.out, settings, choice, options.workers, options.cluster, _console())
+    if manifest is None:
+        print(f"wrote part {options.shard} into {options.out}\nnext: hemorrhage merge STORE {options.out} ...")
+    else:
+        print(
+            f"{describe_store(manifest, options.out)}\nnext: hemorrhage train {options.out} --model effb4 --run first"
+        )
+    return 0
+
+
+def _parse_shard(text: str) -> Any:
+    from hemorrhage.pipeline.prepare import ShardChoice
+
+    index, slash, count = text.partition("/")
+    if not (slash and index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+        raise HemorrhageError(f"Expected --shard I/N with I from 0 to N - 1, received {text}.")
+    return ShardChoice(int(index), int(count))
+
+
+def _merge(options: argparse.Namespace) -> int:
+    from hemorrhage.pipeline.prepare import describe_store, merge
+
+    manifest = merge(options.store, options.parts, _console())
+    print(
+        f"{describe_store(manifest, options.store)}\nnext: hemorrhage train {options.store} --model effb4 --run first"
+    )
+    return 0
 
 
 _TRAIN_FLAGS = ("model", "fold", "folds", "epochs", "size", "batch", "steps", "limit", "weights", "windows", "seed")

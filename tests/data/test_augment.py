@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from hemorrhage.data.augment import RECIPES, Augmentation, find_recipe
+from hemorrhage.data.recipes import Noise, Ranges, Recipe, Span
 from hemorrhage.errors import HemorrhageError
 
 IMAGE = np.random.default_rng(0).integers(0, 256, size=(64, 64, 3), dtype=np.uint8)
-RANDOM = ["original", "geometric"]
+RANDOM = ["original", "geometric", "original-imgaug", "geometric-imgaug"]
 
 
 def augment_many(recipe: str, threads: int, seed: int = 0, epoch: int = 0) -> np.ndarray:
@@ -30,7 +31,7 @@ def test_images_differ_by_index_epoch_and_seed(recipe: str) -> None:
 
 
 @pytest.mark.parametrize("recipe", list(RECIPES))
-@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 8])
 def test_shape_and_dtype_stay(recipe: str, channels: int) -> None:
     image = np.zeros((32, 32, channels), dtype=np.uint8)
     augmented = Augmentation(find_recipe(recipe), 32, 0)(image, 0, 0)
@@ -49,9 +50,37 @@ def test_the_original_recipe_mirrors_turns_over_and_adds_noise_as_often_as_it_sa
     mirrored = [image[:, :16].mean() > image[:, -16:].mean() for image in images]
     assert np.mean(mirrored) == pytest.approx(0.25, abs=0.05)
     contrast = [abs(image[:, :16].mean() - image[:, -16:].mean()) for image in images]
-    # The ramp's ends lie 97 apart; contrast 0.75 to 1.5 makes that 73 to 146.
-    assert min(contrast) == pytest.approx(73, abs=8)
+    # The ramp's ends lie 97 apart; contrast 0.75 to 1.5 makes that 73 to 146, and a crop leaves at least 52 of 64 px.
+    assert 73 * 52 / 64 - 1 < min(contrast) < 75
     assert max(contrast) == pytest.approx(146, abs=8)
+
+
+@pytest.mark.parametrize("recipe", RANDOM)
+def test_the_image_that_came_stays_as_it_was(recipe: str) -> None:
+    image = IMAGE.copy()
+    augmentation = Augmentation(find_recipe(recipe), 64, 0)
+    for index in range(20):
+        augmentation(image, 0, index)
+    assert (image == IMAGE).all()
+
+
+@pytest.mark.parametrize("name", ["original", "geometric"])
+def test_both_engines_have_one_set_of_ranges(name: str) -> None:
+    fast, reference = find_recipe(name), find_recipe(f"{name}-imgaug")
+    assert fast.ranges is reference.ranges
+    assert (fast.engine, reference.engine) == ("opencv", "imgaug")
+
+
+def test_an_image_larger_than_the_bank_of_noise_still_gets_noise() -> None:
+    grey = np.full((1024, 1024, 3), 127, dtype=np.uint8)
+    noisy = Augmentation(Recipe("noise", Ranges(Span(1, 1), noise=Noise(Span(10, 10), 1.0))), 1024, 0)(grey, 0, 0)
+    assert noisy.std() == pytest.approx(10, abs=0.1)
+
+
+def test_recipes_say_what_they_show() -> None:
+    assert find_recipe("none").shows == frozenset()
+    assert find_recipe("original").shows == {"mirror", "crop"}
+    assert find_recipe("geometric").shows == {"mirror", "turn", "crop"}
 
 
 def test_an_unknown_recipe_lists_the_known_ones() -> None:

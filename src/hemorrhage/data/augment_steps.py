@@ -1,7 +1,8 @@
 """The steps of which OpenCV makes an augmentation: each one pass over an image.
 
 A step does to a uint8 image what imgaug 0.4.0's augmenter of the same numbers does, to the grey level; but an affine
-change and the crop after it are one resampling instead of two.
+change and the crop after it are one resampling instead of two. Where it can, it writes into the image it is given:
+on the way through the steps, fresh memory costs as much as the arithmetic.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 # To the 8 bits of OpenCV's kernels for uint8 images, a Gaussian of a smaller sigma has one weight: it changes nothing.
 _SMALLEST_BLUR_SIGMA = 0.28
 _BLUR_KERNEL = (5, 5)  # what imgaug takes below a sigma of 1.8
+_STRIP_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,16 @@ class AddNoise:
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Returns the image, uint8 H x W x C, with the noise rounded and added and the sum held in 0 to 255."""
-        normals = self.normals
-        if normals.size < image.size:
-            normals = cv2.merge([normals.reshape(image.shape[:2])] * image.shape[2])
-        return cv2.addWeighted(image, 1, normals.reshape(image.shape), self.deviation, 0, dtype=cv2.CV_8U)
+        if self.normals.size == image.size:
+            return self._add(image, self.normals.reshape(image.shape))
+        normals = self.normals.reshape(image.shape[:2])
+        # In strips, since spread over the channels as float32 the numbers would take four times the image's memory.
+        for rows in (slice(top, top + _STRIP_ROWS) for top in range(0, len(image), _STRIP_ROWS)):
+            self._add(image[rows], cv2.merge([normals[rows]] * image.shape[2]))
+        return image
+
+    def _add(self, part: np.ndarray, normals: np.ndarray) -> np.ndarray:
+        return cv2.addWeighted(part, 1, normals, self.deviation, 0, dst=part, dtype=cv2.CV_8U)
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,7 @@ class SetContrast:
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Returns the image, uint8 H x W x C, through the table."""
-        return cv2.LUT(image, self.table())
+        return cv2.LUT(image, self.table(), dst=image)
 
     def table(self) -> np.ndarray:
         """Returns the 256 new grey levels, uint8; imgaug cuts fractions off, and counts in float32, so this does."""

@@ -158,22 +158,22 @@ class StoreSource:
         shard, place = self._places[image_id]
         codes = np.empty((self._size, self._size), dtype=np.uint8)
         try:
-            self._frame(shard).decompress_chunk(place, codes)
+            self._frame(shard).schunk.decompress_chunk(place, codes)
         except (RuntimeError, ValueError) as error:
             path = frame_path(self._folder, shard)
             raise HemorrhageError(f"{path}: slice {image_id} is damaged ({error}). {_COPY}") from error
         return codes
 
-    def _frame(self, shard: int) -> blosc2.SChunk:
-        # A frame decompresses into a context of its own, so that no two threads may share one.
-        frames: dict[int, blosc2.SChunk] = self._of_thread.__dict__.setdefault("frames", {})
+    def _frame(self, shard: int) -> blosc2.NDArray:
+        # A frame decompresses into a context of its own, so that no two threads may share one. The array is kept, not
+        # its schunk alone, which does not keep its array alive.
+        frames: dict[int, blosc2.NDArray] = self._of_thread.__dict__.setdefault("frames", {})
         if shard not in frames:
             frames[shard] = self._open_frame(frame_path(self._folder, shard))
         return frames[shard]
 
-    def _open_frame(self, path: Path) -> blosc2.SChunk:
+    def _open_frame(self, path: Path) -> blosc2.NDArray:
         try:
-            array = blosc2.open(str(path), mode="r", mmap_mode="r", dparams=blosc2.DParams(nthreads=1))
+            return blosc2.open(str(path), mode="r", mmap_mode="r", dparams=blosc2.DParams(nthreads=1))
         except (RuntimeError, ValueError, OSError) as error:
             raise HemorrhageError(f"{path}: not a frame of a store ({error}). {_COPY}") from error
-        return array.schunk

@@ -140,10 +140,15 @@ def _row(path: Path, header: Header) -> dict[str, Any]:
     }
 
 
-def _pixel_facts(pixels_hu: np.ndarray) -> dict[str, Any]:
+def hash_pixels(pixels_hu: np.ndarray) -> str:
+    """Returns a hash of H x W HU and their shape, 32 hexadecimal digits; equal slices have equal ones."""
     digest = hashlib.blake2b(repr(pixels_hu.shape).encode(), digest_size=16)
     digest.update(pixels_hu.tobytes())
-    return {"pixel_hash": digest.hexdigest(), "is_constant": bool(pixels_hu.min() == pixels_hu.max())}
+    return digest.hexdigest()
+
+
+def _pixel_facts(pixels_hu: np.ndarray) -> dict[str, Any]:
+    return {"pixel_hash": hash_pixels(pixels_hu), "is_constant": bool(pixels_hu.min() == pixels_hu.max())}
 
 
 def _listing_hash(paths: Sequence[Path]) -> str:

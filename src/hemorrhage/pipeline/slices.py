@@ -38,14 +38,17 @@ def read_training_slices(data_set: DataSet, max_missing: float, console: Console
     if data_set.train_csv is None or data_set.train_folder is None:
         raise HemorrhageError(f"{data_set.train_csv}: expected a folder stage_2_train beside it, found none.")
     labels = require_agreement(read_labels(data_set.train_csv), data_set.train_csv).table
-    scan = scan_folder(data_set.train_folder, console)
-    joined = labels.merge(scan, on="image_id", how="left")
-    joined = _mark_missing(joined)
+    joined = list_train_slices(labels, data_set.train_folder, console)
     bad = joined["error"].notna()
     require_most(int(bad.sum()), len(joined), max_missing, data_set.train_folder)
     # Only a store has looked at the pixels; of DICOM files every slice is trained on.
     table = joined[~bad].reset_index(drop=True).assign(is_near_empty=False)
     return TrainingSlices(table, left_out=joined.loc[bad, ["image_id", "error"]].reset_index(drop=True))
+
+
+def list_train_slices(labels: pd.DataFrame, folder: Path, console: Console) -> pd.DataFrame:
+    """Returns `labels` with the header facts of their files, and in `error` why a file is of no use."""
+    return _mark_missing(labels.merge(scan_folder(folder, console), on="image_id", how="left"))
 
 
 def scan_folder(folder: Path, console: Console) -> pd.DataFrame:

@@ -37,7 +37,10 @@ def train(found: Input, name: str, config: Config, resume: bool, command: Sequen
     run = name_run(name)
     _require_startable(run, config, resume)
     slices = found.read_training(config.max_missing, console)
-    table = limit_patients(slices.table, config.limit, config.folds, config.seed)
+    # By id, so that the draws are the same whatever order a DICOM folder or a store has.
+    ordered = slices.table.sort_values("image_id", ignore_index=True)
+    table = limit_patients(ordered, config.limit, config.folds, config.seed)
+    source = WindowedSource(found.build_source(table, config.size, config.crop), config.window_set)
     folds = split_folds(table, config.folds, config.seed)
     _write_beginning(run, config, command, slices, table, folds)
     console.say(_describe_data(table, slices.left_out, run, config))
@@ -45,7 +48,7 @@ def train(found: Input, name: str, config: Config, resume: bool, command: Sequen
     if config.deterministic:
         enable_determinism(config.seed)
     for fold, member in _members_to_train(run, config):
-        _train_member(member, config, _build_fold(found, table, folds, fold, config), console)
+        _train_member(member, config, _build_fold(source, table, folds, fold, config), console)
     console.say(_write_out_of_fold(run, config, table))
     return run
 
@@ -114,7 +117,9 @@ def _train_member(member: Run, config: Config, data: FoldData, console: Console)
     fit_fold(member, config, data, console)
 
 
-def _build_fold(found: Input, table: pd.DataFrame, folds: pd.DataFrame, fold: int, config: Config) -> FoldData:
+def _build_fold(
+    source: WindowedSource, table: pd.DataFrame, folds: pd.DataFrame, fold: int, config: Config
+) -> FoldData:
     is_held_out = (folds["fold"] == fold).to_numpy()
     is_shown = ~is_held_out & ~(table["is_near_empty"].to_numpy(dtype=bool) & config.skip_near_empty)
     train_table = table[is_shown].reset_index(drop=True)
@@ -122,7 +127,7 @@ def _build_fold(found: Input, table: pd.DataFrame, folds: pd.DataFrame, fold: in
         train=train_table,
         held_out=table[is_held_out].reset_index(drop=True),
         draw=_build_draw(train_table, config),
-        source=WindowedSource(found.build_source(table, config.size, config.crop), config.window_set),
+        source=source,
     )
 
 
