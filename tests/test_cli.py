@@ -72,7 +72,10 @@ def test_an_unknown_model_preset_or_setting_is_one_line(data_folder: Path, capfd
     assert "choose from" in fail(capfd, "trian", str(data_folder)) or "invalid choice" in fail(capfd, "trian")
 
 
-def test_missing_and_empty_input_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_missing_and_empty_input_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     missing = str(tmp_path / "missing")
     assert "expected a folder" in fail(capfd, "train", missing, "--run", "first", "--model", "compact")
     assert "expected a folder" in fail(capfd, "audit", missing, status=1)

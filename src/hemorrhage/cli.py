@@ -2,7 +2,10 @@
 
 import argparse
 import json
+import logging
 import os
+import shutil
+import signal
 import sys
 import tempfile
 import warnings
@@ -18,11 +21,12 @@ NOT_CLINICAL = "Research use only, not for clinical decisions."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit status of one command: 0, 2 for an error the user can mend (1 for audit), 130 if interrupted."""
+    """Returns the exit status of one command: 0, or 2 (1 for audit) after one line on stderr."""
     # TensorFlow reads it at import; its faults reach Python as exceptions, its log drowns this program's lines.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # pydicom warns of every odd value of a header; what matters to a reading is an error of our own.
     warnings.filterwarnings("ignore", module="pydicom")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = build_parser().parse_args(arguments)
     try:
         return int(options.verb(options))
@@ -30,8 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"hemorrhage {options.name}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1 if options.name == "audit" else 2
     except KeyboardInterrupt:
-        print(f"\nhemorrhage {options.name}: interrupted; what was finished is kept.", file=sys.stderr)
-        return 130
+        print(f"\nhemorrhage {options.name}: interrupted; what was finished is kept.", file=sys.stderr, flush=True)
+        _leave_at_once(2)
+        return 2
+
+
+def _leave_at_once(status: int) -> None:
+    """Ends the process where TensorFlow is loaded: its threads abort an orderly end that an interruption began."""
+    if "tensorflow" in sys.modules:
+        sys.stdout.flush()
+        os._exit(status)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -145,16 +157,22 @@ def _add_train(verbs: Any) -> None:
     parser.add_argument("--preset", default="default", help="default, original-resnet50, original-effb4 or demo")
     parser.add_argument("--fold", metavar="K", help="the fold held out, from 0, or 'all' to train each (default 0)")
     parser.add_argument("--folds", type=int, metavar="N", help="how many folds by patient (default 5)")
-    parser.add_argument("--epochs", type=int, metavar="E")
-    parser.add_argument("--size", type=int, metavar="PX", help="pixels a side that the network sees")
-    parser.add_argument("--batch", type=int, metavar="B")
+    parser.add_argument("--epochs", type=int, metavar="E", help="(default: the model's, 4 for the large ones)")
+    parser.add_argument("--size", type=int, metavar="PX", help="pixels a side that the network sees (default 256)")
+    parser.add_argument("--batch", type=int, metavar="B", help="slices a step (default 32)")
     parser.add_argument("--steps", type=int, metavar="N", help="at most so many batches an epoch")
     parser.add_argument("--limit", type=int, metavar="SLICES", help="use whole patients up to about so many slices")
     parser.add_argument("--weights", metavar="W", help="imagenet, none, or a file (.keras, .h5) or run folder")
     parser.add_argument("--windows", metavar="LIST", help="such as brain,subdural,bone or brain,80/200,soft_tissue")
-    parser.add_argument("--seed", type=int, metavar="S")
+    parser.add_argument("--seed", type=int, metavar="S", help="of folds, draws, weights and augmentation (default 0)")
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other value of the config")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any other value of the config, such as dropout=0.2; an unknown key names its nearest",
+    )
 
 
 def _add_predict(verbs: Any) -> None:
@@ -167,7 +185,11 @@ def _add_predict(verbs: Any) -> None:
     )
     parser.add_argument("run", metavar="NAME", help="a run, a folder under submissions/")
     _add_input(parser)
-    parser.add_argument("--tta", metavar="VIEWS", help="views to average over (default: the run's)")
+    parser.add_argument(
+        "--tta",
+        metavar="VIEWS",
+        help="out of identity, mirror, turn_left, turn_right, crop, mirror_crop (default: the run's)",
+    )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where predictions.csv of a plain folder goes")
 
 
@@ -241,7 +263,9 @@ def _load_keras_quietly() -> None:
             from hemorrhage.models.devices import count_gpus
 
             count_gpus()
-        except BaseException:
+            # It warns of every network of an ensemble as a retracing.
+            logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        except Exception:
             held.seek(0)
             os.write(shown, held.read())
             raise
@@ -257,7 +281,7 @@ def _phantom(options: argparse.Namespace) -> int:
     summary = write_phantom(
         options.out, patients, options.seed, options.size, lambda plans: console.track(plans, patients, "patients")
     )
-    print(f"wrote {options.out}: {summary}\nnext: hemorrhage train {options.out} --model compact --run first")
+    print(f"wrote {options.out}: {summary}\nnext: {_program()} train {options.out} --model compact --run first")
     return 0
 
 
@@ -289,11 +313,9 @@ def _prepare(options: argparse.Namespace) -> int:
         raise HemorrhageError(f"{options.input}: expected stage_2_train.csv in it or below it, found none.")
     manifest = prepare(data_set, options.out, settings, choice, options.workers, options.cluster, _console())
     if manifest is None:
-        print(f"wrote part {options.shard} into {options.out}\nnext: hemorrhage merge STORE {options.out} ...")
+        print(f"wrote part {options.shard} into {options.out}\nnext: {_program()} merge STORE {options.out} ...")
     else:
-        print(
-            f"{describe_store(manifest, options.out)}\nnext: hemorrhage train {options.out} --model effb4 --run first"
-        )
+        _say_store(describe_store(manifest, options.out), options.out)
     return 0
 
 
@@ -310,10 +332,17 @@ def _merge(options: argparse.Namespace) -> int:
     from hemorrhage.pipeline.prepare import describe_store, merge
 
     manifest = merge(options.store, options.parts, _console())
-    print(
-        f"{describe_store(manifest, options.store)}\nnext: hemorrhage train {options.store} --model effb4 --run first"
-    )
+    _say_store(describe_store(manifest, options.store), options.store)
     return 0
+
+
+def _say_store(description: str, folder: Path) -> None:
+    print(f"{description}\nnext: {_program()} train {folder} --model effb4 --run first")
+
+
+def _program() -> str:
+    """Returns what a user types to call this program again: its name where the shell finds it, else its path."""
+    return "hemorrhage" if shutil.which("hemorrhage") else os.path.relpath(sys.argv[0])
 
 
 _TRAIN_FLAGS = ("model", "fold", "folds", "epochs", "size", "batch", "steps", "limit", "weights", "windows", "seed")
@@ -332,7 +361,7 @@ def _train(options: argparse.Namespace) -> int:
     from hemorrhage.pipeline.train import train
 
     run = train(found, options.run, config, options.resume, sys.argv, _console())
-    print(f"wrote {run.folder}\nnext: hemorrhage predict {options.run} {options.input}")
+    print(f"wrote {run.folder}\nnext: {_program()} predict {options.run} {options.input}")
     return 0
 
 
@@ -343,7 +372,7 @@ def _predict(options: argparse.Namespace) -> int:
     for path in predict(options.run, options.input, options.tta, options.out, _console()):
         print(f"wrote {path}")
         if path.name == "test.parquet":
-            print(f"next: hemorrhage submit {options.run}")
+            print(f"next: {_program()} submit {options.run}")
     return 0
 
 

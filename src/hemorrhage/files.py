@@ -3,7 +3,7 @@
 import json
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,11 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise HemorrhageError(f"{path}: could not be written ({error.strerror or error}). {_ADVICE}") from error
+        raise HemorrhageError(f"{path}: could not be written ({describe_os_error(error)}). {_ADVICE}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # A folder that has become read-only refuses this as well, and its error would hide the clear one.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -51,6 +53,11 @@ def make_folder(path: Path) -> Path:
     except OSError as error:
         raise HemorrhageError(f"{path}: the folder could not be made ({error.strerror or error}). {_ADVICE}") from error
     return path
+
+
+def describe_os_error(error: OSError) -> str:
+    """Returns the system's words for the error, or the first line of what a library made of it."""
+    return error.strerror or str(error).partition("\n")[0]
 
 
 _ADVICE = "Free some space, or name a folder that can be written."

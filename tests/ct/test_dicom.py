@@ -59,7 +59,7 @@ def test_wrapped_negative_values_are_unwrapped(make_dicom: MakeDicom, intercept:
         ({"bits_stored": 12, "pixel_representation": 0, "rescale_intercept": -1024.0}, 3996 - 1024),
         ({"bits_stored": 12, "pixel_representation": 0, "rescale_intercept": -1000.0}, 3996 - 1000),
         ({"bits_stored": 12, "pixel_representation": 0, "rescale_intercept": -100.0}, 3996 - 100),
-        ({"bits_stored": 12, "pixel_representation": 1, "rescale_intercept": 0.0}, 3996),
+        ({"bits_stored": 12, "pixel_representation": 1, "rescale_intercept": 0.0}, 3996 - 4096),
         ({"bits_stored": 16, "pixel_representation": 0, "rescale_intercept": 0.0}, 3996),
         ({"bits_stored": 16, "pixel_representation": 1, "rescale_intercept": 0.0}, 3996),
     ],
@@ -70,6 +70,29 @@ def test_the_fix_leaves_every_other_header_group_alone(
     path = make_dicom(np.array([[3996]]), **facts)
     assert not read_slice(path).header.is_wrapped
     assert read_slice(path).pixels_hu.tolist() == [[expected]]
+
+
+def test_signed_values_whose_upper_bits_were_left_empty_get_their_sign(make_dicom: MakeDicom) -> None:
+    raw = np.array([[-1000, -1, 0, 2047]])
+    path = make_dicom(raw & 0xFFF, bits_stored=12, rescale_intercept=0.0)
+    assert (read_slice(path).pixels_hu == raw).all()
+    path = make_dicom(raw, bits_stored=12, rescale_intercept=0.0)
+    assert (read_slice(path).pixels_hu == raw).all()
+
+
+@pytest.mark.parametrize(("intercept", "expected"), [(1e10, 32767), (-1e300, -32768)])
+def test_an_absurd_intercept_is_held_at_the_end_of_int16(
+    make_dicom: MakeDicom, intercept: float, expected: int
+) -> None:
+    assert read_slice(make_dicom(np.array([[5]]), rescale_intercept=intercept)).pixels_hu.tolist() == [[expected]]
+
+
+def test_a_damaged_transfer_syntax_is_the_one_error(make_dicom: MakeDicom) -> None:
+    path = make_dicom(np.zeros((4, 6)))
+    content = path.read_bytes()
+    at = content.index(b"UI", content.index(b"\x02\x00\x10\x00"))
+    path.write_bytes(content[:at] + b"\x55\xc9" + content[at + 2 :])
+    assert len(read_both(path)) == 2
 
 
 def test_padding_beyond_twelve_signed_bits_stays_below_air(make_dicom: MakeDicom) -> None:

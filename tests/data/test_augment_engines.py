@@ -20,7 +20,7 @@ SIZE = 64
 DRAWS = 1200
 SMALLEST_P = 0.001
 DOWN, ACROSS = np.mgrid[:SIZE, :SIZE]
-CHECKS = np.where((DOWN + ACROSS) % 2, 1.0, -1.0)
+CHECKS = np.where((DOWN + ACROSS) % 2, 1, -1).astype(np.float32)
 
 Facts = dict[str, np.ndarray]
 Measure = Callable[[np.ndarray], Facts]
@@ -28,7 +28,7 @@ Measure = Callable[[np.ndarray], Facts]
 
 def fit_growth(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns of N x H x W values the mean, and how much they grow by pixel across and down, in the nearest planes."""
-    down, across = (np.arange(length) - (length - 1) / 2 for length in values.shape[1:])
+    down, across = (np.arange(length, dtype=np.float32) - (length - 1) / 2 for length in values.shape[1:])
     growth_across = values.mean(axis=1) @ across / (across**2).sum()
     return values.mean(axis=(1, 2)), growth_across, values.mean(axis=2) @ down / (down**2).sum()
 
@@ -36,7 +36,7 @@ def fit_growth(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def find_rest(values: np.ndarray) -> np.ndarray:
     """Returns what N x H x W values have beside the nearest planes."""
     mean, growth_across, growth_down = fit_growth(values)
-    down, across = (np.arange(length) - (length - 1) / 2 for length in values.shape[1:])
+    down, across = (np.arange(length, dtype=np.float32) - (length - 1) / 2 for length in values.shape[1:])
     rest = values - (growth_down[:, np.newaxis] * down)[:, :, np.newaxis]
     return rest - (growth_across[:, np.newaxis] * across + mean[:, np.newaxis])[:, np.newaxis]
 
@@ -49,7 +49,7 @@ def draw_target_original() -> np.ndarray:
 
 
 def measure_original(pictures: np.ndarray) -> Facts:
-    rightwards, downwards, checked = np.moveaxis(pictures.astype(float), 3, 0)
+    rightwards, downwards, checked = np.moveaxis(pictures.astype(np.float32), 3, 0)
     edges = checked[:, 8:-8, [2, 3, -4, -3]]
     contrast = (checked[:, 8:-8, 28:36].mean(axis=(1, 2)) - edges.mean(axis=(1, 2))) / 54
     (x_middle, x_growth, _), (y_middle, _, y_growth) = fit_growth(rightwards), fit_growth(downwards)
@@ -68,7 +68,7 @@ def measure_original(pictures: np.ndarray) -> Facts:
         "noise over contrast": deviation / contrast,
         "noise in common": (x_rest * y_rest).mean(axis=(1, 2)) / (deviation * y_deviation),
         "noise's smoothness": (x_rest[:, :, 1:] * x_rest[:, :, :-1]).mean(axis=(1, 2)) / deviation**2,
-        "noise's tails": (x_rest**4).mean(axis=(1, 2)) / deviation**4,
+        "noise's tails": np.square(np.square(x_rest)).mean(axis=(1, 2)) / deviation**4,
         "checks": np.abs((checked * CHECKS).mean(axis=(1, 2))) / contrast,
         "mean": pictures.mean(axis=(1, 2, 3)),
     }
@@ -82,7 +82,7 @@ def draw_target_geometric() -> np.ndarray:
 
 def measure_geometric(pictures: np.ndarray) -> Facts:
     # The middle of a picture never shows what lies outside the target.
-    rightwards, downwards, grey = np.moveaxis(pictures[:, 16:48, 16:48].astype(float), 3, 0)
+    rightwards, downwards, grey = np.moveaxis(pictures[:, 16:48, 16:48].astype(np.float32), 3, 0)
     contrast = (grey.mean(axis=(1, 2)) + 0.5 - 127) / (200 - 127)
     level_a_pixel = contrast * 170 / (SIZE - 1)
     (x_middle, x_across, x_down), (y_middle, y_across, y_down) = fit_growth(rightwards), fit_growth(downwards)

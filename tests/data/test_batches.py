@@ -68,7 +68,19 @@ def test_an_unreadable_slice_is_left_out_and_named(source: WindowedSource, paths
     assert "not a DICOM file" in batches.unreadable["ID_1"]
 
 
-def test_a_batch_without_any_readable_slice_is_an_error(source: WindowedSource, paths: dict[str, Path]) -> None:
+def test_the_next_readable_slice_stands_in_for_a_batch_without_any(
+    source: WindowedSource, paths: dict[str, Path]
+) -> None:
+    for name in ("ID_2", "ID_3"):
+        paths[name].write_text("no longer DICOM")
+    batches = SliceBatches(source, IDS, LABELS_OF_IDS, batch_size=2)
+    images, labels = batches[1]
+    assert (images == batches[2][0]).all()
+    assert (labels == LABELS_OF_IDS[4:]).all()
+    assert sorted(batches.unreadable) == ["ID_2", "ID_3"]
+
+
+def test_an_epoch_without_any_readable_slice_is_an_error(source: WindowedSource, paths: dict[str, Path]) -> None:
     for path in paths.values():
         path.unlink()
     batches = SliceBatches(source, IDS, LABELS_OF_IDS, batch_size=5)

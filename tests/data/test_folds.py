@@ -57,7 +57,7 @@ def test_an_impossible_number_of_folds_is_an_error(folds: int) -> None:
 def test_a_fold_without_a_rare_label_is_said() -> None:
     train, held_out = make_slices(10).assign(epidural=0), make_slices(10, seed=1)
     assert [str(missing) for missing in find_missing_labels(train, held_out)] == [
-        "no epidural among the training slices"
+        "no epidural among the training slices, so the network cannot learn it"
     ]
 
 

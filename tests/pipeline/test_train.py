@@ -3,7 +3,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
+import pydicom
 import pytest
+from pydicom.encaps import encapsulate
+from pydicom.uid import RLELossless
 
 from hemorrhage.data.labels import LABELS
 from hemorrhage.errors import HemorrhageError
@@ -14,7 +17,7 @@ from hemorrhage.pipeline.config import resolve_config
 from hemorrhage.pipeline.console import SILENT, Console
 from hemorrhage.pipeline.fitting import learning_rate_at
 from hemorrhage.pipeline.inputs import find_input
-from hemorrhage.pipeline.runs import Run, averaged_epochs, read_config
+from hemorrhage.pipeline.runs import Run, averaged_epochs, locking, read_config
 from hemorrhage.pipeline.train import train
 from tests.pipeline.conftest import TINY
 
@@ -172,3 +175,48 @@ def test_only_the_head_learns_in_frozen_epochs(data_folder: Path) -> None:
 def test_a_loss_that_is_no_number_stops_the_run(data_folder: Path) -> None:
     with pytest.raises(HemorrhageError, match="learning_rate"):
         run_training(data_folder, learning_rate=10, precision="mixed_float16", epochs=3)
+
+
+def test_a_run_that_has_not_finished_an_epoch_may_begin_anew_with_other_words(data_folder: Path) -> None:
+    with pytest.raises(HemorrhageError, match="ImageNet weights"):
+        run_training(data_folder, weights="imagenet")
+    run = run_training(data_folder, weights="none", epochs=1)
+    assert read_config(run).weights == "none"
+
+
+def test_a_failed_beginning_leaves_a_run_that_predict_calls_unfinished(data_folder: Path) -> None:
+    csv = data_folder / "stage_2_train.csv"
+    csv.write_text(csv.read_text().replace(",1", ",0"))
+    with pytest.raises(HemorrhageError, match="with and without"):
+        run_training(data_folder, draw="balance-any")
+    assert not Run(Path("submissions/first")).config_path.exists()
+
+
+def test_two_trainings_of_one_run_do_not_mix(data_folder: Path) -> None:
+    with locking(Run(Path("submissions/first"))), pytest.raises(HemorrhageError, match="another training"):
+        run_training(data_folder)
+
+
+def test_models_without_their_config_are_not_adopted(data_folder: Path, trained: Run) -> None:
+    trained.config_path.unlink()
+    with pytest.raises(HemorrhageError, match="this run exists"):
+        run_training(data_folder)
+
+
+def test_slices_that_only_decoding_shows_to_be_unreadable_are_named(data_folder: Path) -> None:
+    for path in sorted((data_folder / "stage_2_train").iterdir())[:2]:
+        dataset = pydicom.dcmread(path)
+        dataset.compress(RLELossless, generate_instance_uid=False)
+        dataset.PixelData = encapsulate([b"\0" * 70])
+        dataset.save_as(path, enforce_file_format=False)
+    console, said = listening()
+    config = resolve_config("default", TINY | {"epochs": 1, "batch": 1})
+    run = train(find_input(data_folder), "first", config, False, ["test"], console)
+    assert any("2 slices could not be decoded" in line for line in said)
+    assert pd.read_csv(run.unreadable_path)["image_id"].tolist() == ["ID_000000000", "ID_000000001"]
+
+
+def test_random_weights_are_never_frozen() -> None:
+    assert resolve_config("default", {"weights": "none"}).freeze_epochs == 0
+    assert resolve_config("default", {"weights": "none", "freeze_epochs": 1}).freeze_epochs == 1
+    assert resolve_config("default").freeze_epochs == 1

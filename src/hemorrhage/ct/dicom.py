@@ -147,15 +147,27 @@ def to_hounsfield(raw: np.ndarray, header: Header) -> np.ndarray:
     HU = raw * slope + intercept, and for wrapped files (Header.is_wrapped) HU = ((raw + 1000) mod 4096) - 1000.
     The arithmetic is int32, since int16 wraps at extreme padding.
     """
-    wide = raw.astype(np.int32)
+    wide = _extend_sign(raw.astype(np.int32), header)
     if header.is_wrapped:
         pixels_hu = (wide + 1000) % 4096 - 1000
-    elif header.rescale_slope == 1 and header.rescale_intercept.is_integer():
+    elif header.rescale_slope == 1 and header.rescale_intercept.is_integer() and abs(header.rescale_intercept) < 2**24:
         pixels_hu = wide + int(header.rescale_intercept)
     else:
         pixels_hu = np.rint(wide * header.rescale_slope + header.rescale_intercept)
     limits = np.iinfo(np.int16)
     return np.clip(pixels_hu, limits.min, limits.max).astype(np.int16)
+
+
+def _extend_sign(wide: np.ndarray, header: Header) -> np.ndarray:
+    """Returns stored values with the sign of those whose upper bits the writer left 0 (PS3.5, 8.1.1).
+
+    Values beyond BitsStored, which its bits cannot say, stay: masking them would turn padding of -3024 in 12 bits into
+    bone of 1072.
+    """
+    if header.pixel_representation == 0 or header.bits_stored == header.bits_allocated:
+        return wide
+    span = 1 << header.bits_stored
+    return np.where((wide >= span // 2) & (wide < span), wide - span, wide)
 
 
 # Long enough for every tag of _TAGS, short enough that pixels are stepped over.
@@ -176,14 +188,14 @@ def _read_dataset(path: Path, defer_size: int | None = None) -> FileDataset:
 
 def _read_transfer_syntax(path: Path) -> UID:
     try:
-        meta = pydicom.filereader.read_file_meta_info(path)
+        # get converts the bytes, and fails on damaged ones, as reading does.
+        syntax = pydicom.filereader.read_file_meta_info(path).get("TransferSyntaxUID")
     except pydicom.errors.InvalidDicomError as error:
         raise DicomError(path, "not a DICOM file (no DICM mark after the 128-byte preamble).") from error
     except OSError as error:
         raise DicomError(path, f"could not be opened ({error.strerror or error}).") from error
     except Exception as error:  # noqa: BLE001 - as in _read_dataset
         _fail_unreadable(path, error)
-    syntax = meta.get("TransferSyntaxUID")
     if not isinstance(syntax, UID):
         raise DicomError(path, "its file meta information names no transfer syntax; the file may be cut short.")
     return syntax
@@ -196,7 +208,8 @@ def _fail_unreadable(path: Path, error: Exception) -> NoReturn:
 def _build_header(path: Path, dataset: FileDataset) -> Header:
     modality = _text(dataset, "Modality")
     if modality != "CT":
-        raise DicomError(path, f"not a CT image; expected Modality CT, received {modality or 'none'}.")
+        received = modality or "none; the file may be cut short"
+        raise DicomError(path, f"not a CT image; expected Modality CT, received {received}.")
     return Header(
         sop_instance_id=_text(dataset, "SOPInstanceUID"),
         patient_id=_text(dataset, "PatientID"),
@@ -290,7 +303,7 @@ def _check_length(path: Path, dataset: FileDataset, header: Header) -> None:
 
 def _decode_pixels(path: Path, dataset: FileDataset, header: Header) -> np.ndarray:
     try:
-        # Values beyond BitsStored are kept: masking them turns padding of -3024 in 12 bits into bone.
+        # Bits beyond BitsStored are left as they are; see _extend_sign.
         raw = pixel_array(dataset, raw=True, correct_unused_bits=False)
     except Exception as error:
         cause = f"its {UID(header.transfer_syntax).name} pixels could not be decoded ({type(error).__name__}: {error})"

@@ -49,18 +49,25 @@ class SliceBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns batch `index`: uint8 N x size x size x C and float32 N x 6, N at most the batch size.
 
-        Raises HemorrhageError where not one of its slices can be read.
+        Where not one of its slices can be read, the next of the epoch that can stands in for them, since a batch
+        cannot be empty. Raises HemorrhageError where there is none.
         """
         places = range(index * self._batch_size, min((index + 1) * self._batch_size, len(self._image_ids)))
         images = {place: image for place in places if (image := self._read(place)) is not None}
         if not images:
-            first = self._image_ids[places[0]]
-            self.failure = HemorrhageError(
-                f"Not one of the {len(places)} slices of a batch could be read; first: {self.unreadable[first]} "
-                "Run 'hemorrhage audit' on the input."
-            )
-            raise self.failure
+            images = self._read_next(places[0])
         return np.stack(list(images.values())), self._labels[list(images)].astype(np.float32)
+
+    def _read_next(self, first: int) -> dict[int, np.ndarray]:
+        for step in range(len(self._image_ids)):
+            place = (first + step) % len(self._image_ids)
+            if (image := self._read(place)) is not None:
+                return {place: image}
+        self.failure = HemorrhageError(
+            f"Not one of the {len(self._image_ids)} slices of an epoch could be read; first: "
+            f"{self.unreadable[self._image_ids[first]]} Run 'hemorrhage audit' on the input."
+        )
+        raise self.failure
 
     def _read(self, place: int) -> np.ndarray | None:
         image_id = self._image_ids[place]

@@ -27,6 +27,8 @@ def split_folds(slices: pd.DataFrame, folds: int, seed: int) -> pd.DataFrame:
     by_patient = slices.groupby("patient_id", sort=True)
     sizes = by_patient.size()
     patients = by_patient[list(LABELS)].max().assign(is_large=(sizes > sizes.mean()).astype(np.int8))
+    if len(patients) < 2:
+        raise HemorrhageError(f"Expected slices of two patients or more to hold some out, received {len(patients)}.")
     if folds < 2 or folds > len(patients):
         raise HemorrhageError(f"Expected 2 to {len(patients)} folds for {len(patients)} patients, received {folds}.")
     fold_of_patient = pd.Series(_stratify(patients.to_numpy(), folds, seed), index=patients.index)
@@ -50,7 +52,10 @@ class MissingLabel:
     side: str
 
     def __str__(self) -> str:
-        return f"no {self.label} among the {self.side} slices"
+        there = f"no {self.label} among the {self.side} slices"
+        if self.side == "training":
+            return f"{there}, so the network cannot learn it"
+        return f"{there}, so its AUC and average precision there are undefined"
 
 
 def find_missing_labels(train: pd.DataFrame, held_out: pd.DataFrame) -> list[MissingLabel]:

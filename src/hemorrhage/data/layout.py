@@ -24,6 +24,13 @@ class DataSet:
     train_folder: Path | None
     test_folder: Path | None
 
+    @property
+    def labels_csv(self) -> Path:
+        """The training labels; raises HemorrhageError where there are none."""
+        if self.train_csv is None:
+            raise HemorrhageError(f"{self.sample_csv}: expected {TRAIN_CSV} as well, found none.")
+        return self.train_csv
+
 
 def find_data_set(input_folder: Path) -> DataSet:
     """Returns the data set whose stage_2_train.csv lies anywhere under `input_folder`.

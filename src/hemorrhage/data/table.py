@@ -5,6 +5,7 @@ import itertools
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ COLUMNS = tuple(_SCHEMA)
 # Below this many files a pool of processes costs more than it saves.
 _POOL_FROM = 2000
 _ROWS_A_PART = 20_000
+# To be raised when ct.dicom reads or refuses a file otherwise than before, so that old scans are not believed.
+_READER_VERSION = 1
 
 
 def scan_slices(
@@ -97,7 +100,9 @@ def read_or_scan_slices(
     """
     cached = cache_folder / f"{_listing_hash(paths)}.parquet"
     if cached.is_file():
-        return read_table(cached).assign(path=[str(path) for path in paths])
+        # A damaged cache is only made again: what it holds can be read anew from the files.
+        with suppress(HemorrhageError):
+            return read_table(cached).assign(path=[str(path) for path in paths])
     table = scan_slices(paths, workers=workers, progress=progress)
     write_table(cached, table)
     return table
@@ -152,7 +157,7 @@ def _pixel_facts(pixels_hu: np.ndarray) -> dict[str, Any]:
 
 
 def _listing_hash(paths: Sequence[Path]) -> str:
-    digest = hashlib.blake2b("|".join(_SCHEMA).encode(), digest_size=16)
+    digest = hashlib.blake2b("|".join([f"reader {_READER_VERSION}", *_SCHEMA]).encode(), digest_size=16)
     # Only folders are resolved: a resolution costs more than all the rest, and there are 750,000 files.
     folders = {folder: folder.resolve() for folder in {path.parent for path in paths}}
     for path in paths:

@@ -6,8 +6,7 @@ from typing import Any
 import keras
 
 from hemorrhage.errors import HemorrhageError
-
-PRECISIONS = ("auto", "float32", "mixed_float16")
+from hemorrhage.models.names import PRECISIONS
 
 
 def count_gpus() -> int:

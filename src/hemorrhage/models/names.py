@@ -2,3 +2,4 @@
 
 MODEL_NAMES = ("compact", "resnet50", "effb2", "effb4", "effb4-ns")
 LOSS_NAMES = ("weighted_bce", "bce")
+PRECISIONS = ("auto", "float32", "mixed_float16")

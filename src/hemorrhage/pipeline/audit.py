@@ -37,12 +37,11 @@ def audit(input_folder: Path, quick: bool, console: Console) -> Findings:
     unseen). Raises HemorrhageError where there is no data set or its CSV is malformed.
     """
     data_set = find_data_set(input_folder)
-    assert data_set.train_csv is not None
     findings = Findings()
-    labels = read_labels(data_set.train_csv)
+    labels = read_labels(data_set.labels_csv)
     train = _scan(data_set.train_folder, quick, console)
     test = _scan(data_set.test_folder, quick, console)
-    _audit_labels(findings, data_set.train_csv, labels)
+    _audit_labels(findings, data_set.labels_csv, labels)
     _audit_training_files(findings, labels.table, train)
     _audit_test_files(findings, data_set, test)
     for section, scan in (("train slices", train), ("test slices", test)):

@@ -13,7 +13,7 @@ from hemorrhage.ct.windows import Window, parse_windows
 from hemorrhage.data.augment import find_recipe
 from hemorrhage.data.views import View, parse_views
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.models.names import LOSS_NAMES, MODEL_NAMES
+from hemorrhage.models.names import LOSS_NAMES, MODEL_NAMES, PRECISIONS
 
 DRAWS = ("natural", "balance-any", "fractions")
 ALL_FOLDS = "all"
@@ -67,7 +67,12 @@ class Config:
         _require(self.draw in DRAWS, "draw", f"one of {', '.join(DRAWS)}", self.draw)
         _require(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}", self.precision)
         _require(bool(self.average_epochs), "average_epochs", "at least one weight", self.average_epochs)
-        _require(min(self.average_epochs) > 0, "average_epochs", "weights above 0", self.average_epochs)
+        _require(
+            all(0 < weight < 1e9 for weight in self.average_epochs),
+            "average_epochs",
+            "weights above 0",
+            self.average_epochs,
+        )
         is_fold = self.fold == ALL_FOLDS or (self.fold.isdecimal() and int(self.fold) < self.folds)
         _require(is_fold, "fold", f"'{ALL_FOLDS}' or a number from 0 to {self.folds - 1}", self.fold)
         parse_windows(self.windows)
@@ -87,8 +92,6 @@ class Config:
     def views(self) -> tuple[View, ...]:
         return parse_views(self.tta)
 
-
-PRECISIONS = ("auto", "float32", "mixed_float16")
 
 _RANGES: dict[str, tuple[float, float]] = {
     "size": (32, 1024),
@@ -177,9 +180,15 @@ def resolve_config(preset: str = "default", flags: Mapping[str, Any] | None = No
     if preset not in PRESETS:
         raise HemorrhageError(f"Expected a preset out of {', '.join(PRESETS)}; received {preset!r}.")
     given = {key: _convert(key, value) for key, value in (flags or {}).items()}
+    if "preset" in given:
+        raise HemorrhageError("A preset is chosen by --preset, not by --set.")
     chosen = PRESETS[preset] | given
     model = chosen.get("model", Config.model)
-    return Config(**({"preset": preset} | MODEL_DEFAULTS.get(model, {}) | chosen))
+    values = {"preset": preset} | MODEL_DEFAULTS.get(model, {}) | chosen
+    # A backbone of random weights has nothing that freezing could spare.
+    if values.get("weights") == "none" and "freeze_epochs" not in given:
+        values["freeze_epochs"] = 0
+    return Config(**values)
 
 
 def parse_settings(pairs: list[str]) -> dict[str, str]:
@@ -197,6 +206,8 @@ def config_to_json(config: Config) -> dict[str, Any]:
 
 def config_from_json(values: Mapping[str, Any]) -> Config:
     """Returns the config that config_to_json wrote; raises HemorrhageError for unknown keys or bad values."""
+    if not isinstance(values, Mapping):
+        raise HemorrhageError(f"Expected a config of keys and values, received {values!r:.40}.")
     return Config(**{key: _convert(key, value) for key, value in values.items()})
 
 

@@ -39,6 +39,11 @@ class Console:
             bar.close()
 
 
+def count(number: int, what: str) -> str:
+    """Returns `1 epoch` or `2 epochs`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def _say_nothing(text: str) -> None:
     del text
 

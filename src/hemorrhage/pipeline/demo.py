@@ -6,13 +6,14 @@ from pathlib import Path
 
 from hemorrhage.data.labels import LABELS, read_labels
 from hemorrhage.data.metrics import constant_score
+from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_json
 from hemorrhage.pipeline.config import resolve_config
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.inputs import find_input
 from hemorrhage.pipeline.phantom import ANSWERS_CSV, write_phantom
 from hemorrhage.pipeline.predict import predict
-from hemorrhage.pipeline.runs import Run, name_run, read_prevalence
+from hemorrhage.pipeline.runs import Run, name_run, read_config, read_prevalence
 from hemorrhage.pipeline.score import format_score, score
 from hemorrhage.pipeline.submit import DEFAULT_CLIP, submit
 from hemorrhage.pipeline.train import train
@@ -57,7 +58,9 @@ def _make_phantom(folder: Path, size: DemoSize, console: Console) -> None:
 
 def _train(folder: Path, size: DemoSize, console: Console) -> Run:
     run = name_run(size.run)
-    # The demo's own folder: every demo begins anew.
+    if run.config_path.is_file() and read_config(run).preset != "demo":
+        raise HemorrhageError(f"{run.folder}: expected an earlier demo's run, found another. Rename it to keep it.")
+    # An earlier demo's: every demo begins anew.
     shutil.rmtree(run.folder, ignore_errors=True)
     config = resolve_config("demo", {"epochs": size.epochs})
     return train(find_input(folder), size.run, config, False, ["hemorrhage", "demo"], console)
@@ -75,5 +78,6 @@ def _say_result(run: Run, submission: Path, folder: Path, console: Console) -> N
         f"({abs(change):.1%} {'lower' if change < 0 else 'higher'})\n"
         f"data: {folder}    run: {run.folder}    submission: {submission}\n"
         "These heads are synthetic and the network small: the figures say that the path works, nothing of patients.\n"
-        "next: put the competition's data under input/ and type 'make train MODEL=effb4 INPUT=input/<folder> RUN=first'"
+        f"next: train longer on these heads: make train MODEL=compact INPUT={folder} RUN=longer ARGS='--epochs 20'\n"
+        "or on the competition's data:       make train MODEL=effb4 INPUT=<its folder> RUN=first"
     )

@@ -16,6 +16,7 @@ from hemorrhage.data.source import WindowedSource
 from hemorrhage.data.table import write_table
 from hemorrhage.data.views import IDENTITY
 from hemorrhage.errors import HemorrhageError
+from hemorrhage.files import replacing
 from hemorrhage.models.backbones import build_model, seed_layers, set_backbone_trainable
 from hemorrhage.models.devices import distribution_scope
 from hemorrhage.models.inference import Member, predict_slices
@@ -42,8 +43,11 @@ class FoldData:
         return keep_rates(self.draw)
 
 
-def fit_fold(run: Run, config: Config, data: FoldData, console: Console) -> None:
-    """Trains the network of one fold into `run`, from its last finished epoch on, until config.epochs are there."""
+def fit_fold(run: Run, config: Config, data: FoldData, console: Console) -> int:
+    """Trains the network of one fold into `run`, from its last finished epoch on, until config.epochs are there.
+
+    Returns how many epochs that took.
+    """
     done = max(run.saved_epochs(), default=0)
     forget_after(run, done)
     with distribution_scope(config.batch):
@@ -51,6 +55,7 @@ def fit_fold(run: Run, config: Config, data: FoldData, console: Console) -> None
         for epoch in range(done, config.epochs):
             _prepare_epoch(model, config, epoch)
             _train_epoch(run, config, data, model, epoch, console)
+    return config.epochs - done
 
 
 def learning_rate_at(config: Config, epoch: int) -> float:
@@ -83,6 +88,7 @@ def _train_epoch(run: Run, config: Config, data: FoldData, model: keras.Model, e
     started = time.monotonic()
     batches = _build_batches(config, data, epoch)
     loss = _fit(model, batches, f"epoch {epoch + 1}/{config.epochs}", console)
+    fitted = time.monotonic()
     validation = _validate(model, config, data, console)
     row = {
         "epoch": epoch + 1,
@@ -90,14 +96,34 @@ def _train_epoch(run: Run, config: Config, data: FoldData, model: keras.Model, e
         "slices": batches.slice_count,
         "unreadable": len(batches.unreadable),
         "seconds": round(time.monotonic() - started, 1),
+        "images_per_second": round(batches.slice_count / (fitted - started), 1),
         "loss": loss,
     } | _measure(data, validation)
+    _name_unreadable(run, batches.unreadable | _errors_of(validation), console)
     write_table(run.validation_path(epoch + 1), validation)
     write_epoch(run, row)
     # The model comes last: an epoch counts as done when its model is there.
     save_model(model, run.model_path(epoch + 1))
     _drop_old_epochs(run, config)
     console.say(_describe_epoch(row, config))
+
+
+def _errors_of(predictions: pd.DataFrame) -> dict[str, str]:
+    bad = predictions[predictions["error"].notna()]
+    return dict(zip(bad["image_id"], bad["error"], strict=True))
+
+
+def _name_unreadable(run: Run, errors: dict[str, str], console: Console) -> None:
+    """Adds slices that only decoding showed to be unreadable to the run's list, and warns of those that are new."""
+    known = pd.read_csv(run.unreadable_path, dtype=str) if run.unreadable_path.is_file() else None
+    new = {one: error for one, error in errors.items() if known is None or one not in set(known["image_id"])}
+    if new:
+        console.warn(
+            f"{len(new)} slices could not be decoded and are left out; they are named in {run.unreadable_path}."
+        )
+        rows = pd.DataFrame(sorted(new.items()), columns=["image_id", "error"])
+        with replacing(run.unreadable_path) as temporary:
+            pd.concat([known, rows], ignore_index=True).to_csv(temporary, index=False)
 
 
 def _build_batches(config: Config, data: FoldData, epoch: int) -> SliceBatches:
@@ -168,7 +194,8 @@ def _describe_epoch(row: dict[str, float], config: Config) -> str:
     omitted = f"  {row['unreadable']} unreadable slices left out" if row["unreadable"] else ""
     return (
         f"epoch {row['epoch']}/{config.epochs}  loss {row['loss']:.4f}  validation weighted log loss "
-        f"{row['validation']:.4f} (constant {row['constant']:.4f})  {row['seconds']:.0f} s{omitted}"
+        f"{row['validation']:.4f} (constant {row['constant']:.4f})  {row['seconds']:.0f} s, "
+        f"{row['images_per_second']:.0f} images/s{omitted}"
     )
 
 

@@ -40,7 +40,7 @@ from hemorrhage.ct.writing import write_slice
 from hemorrhage.data.labels import LABELS, SUBTYPES, label_index, write_long
 from hemorrhage.data.layout import SAMPLE_CSV, TEST_FOLDER, TRAIN_CSV, TRAIN_FOLDER
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.files import make_folder, write_json
+from hemorrhage.files import describe_os_error, make_folder, write_json
 from hemorrhage.pipeline.phantom_plan import PLAN_STREAM, PatientPlan, draw_plan
 
 DATASET_FOLDER = "rsna-intracranial-hemorrhage-detection"
@@ -265,7 +265,7 @@ def _building(out: Path) -> Iterator[Path]:
         folder.rename(out)
     except OSError as error:
         raise HemorrhageError(
-            f"{out}: could not be written ({error.strerror or error}). Free some space, or name another folder."
+            f"{out}: could not be written ({describe_os_error(error)}). Free some space, or name another folder."
         ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -70,6 +70,11 @@ def predict(name: str, input_folder: Path, tta: str | None, out: Path | None, co
     found = find_any_input(input_folder)
     if found is None:
         return _predict_folder(predictor, _mean_of(networks), input_folder, out or run.folder)
+    if out is not None:
+        raise HemorrhageError(
+            f"--out is for a plain folder of DICOM files; of a data set the run's folder {run.folder} keeps "
+            "the predictions, since submit takes them from there."
+        )
     written = [
         *_predict_out_of_fold(run, predictor, networks, found),
         *_predict_test(run, predictor, _mean_of(networks), found),
@@ -81,10 +86,9 @@ def predict(name: str, input_folder: Path, tta: str | None, out: Path | None, co
 
 def load_networks(member: Run, config: Config) -> list[Member]:
     """Returns the averaged epochs of one trained network, with their weights and how their draws were resampled."""
+    epochs = averaged_epochs(member, config)
     rates = KeepRates(**read_json(member.training_path)["keep_rates"])
-    return [
-        Member(read_model(member.model_path(epoch)), weight, rates) for epoch, weight in averaged_epochs(member, config)
-    ]
+    return [Member(read_model(member.model_path(epoch)), weight, rates) for epoch, weight in epochs]
 
 
 def _mean_of(networks: Sequence[Sequence[Member]]) -> list[Member]:
@@ -136,10 +140,20 @@ def _predict_test(run: Run, predictor: _Predictor, networks: Sequence[Member], f
         return []
     there = slices[slices["error"].isna()].reset_index(drop=True)
     predicted = predictor.predict(networks, predictor.build_source(found, there), there, "test slices")
+    _warn_of_unreadable(slices, predicted, predictor.console)
     left_out = slices.loc[slices["error"].notna(), [*KEY_COLUMNS, "error"]]
     table = pd.concat([predicted, left_out], ignore_index=True).set_index("image_id").loc[slices["image_id"]]
     write_table(run.test_path, table.reset_index())
     return [run.test_path]
+
+
+def _warn_of_unreadable(slices: pd.DataFrame, predicted: pd.DataFrame, console: Console) -> None:
+    bad = pd.concat([slices, predicted])[["image_id", "error"]].dropna()
+    if len(bad):
+        first = bad.iloc[0]
+        console.warn(
+            f"{len(bad)} of {len(slices)} test slices have no prediction; first {first.image_id}: {first.error}"
+        )
 
 
 def _predict_folder(predictor: _Predictor, networks: Sequence[Member], folder: Path, out: Path) -> list[Path]:

@@ -1,6 +1,9 @@
 """One run is one folder under submissions/: what it was told, what it learned, what it predicted."""
 
+import fcntl
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import pandas as pd
 from hemorrhage.data.labels import LABELS
 from hemorrhage.data.table import read_table
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.files import read_json
+from hemorrhage.files import make_folder, read_json
 from hemorrhage.pipeline.config import ALL_FOLDS, Config, config_from_json
 
 SUBMISSIONS = Path("submissions")
@@ -93,6 +96,28 @@ def name_run(name: str) -> Run:
     return Run(SUBMISSIONS / name)
 
 
+@contextmanager
+def locking(run: Run) -> Iterator[None]:
+    """Holds the run's folder for one training; raises HemorrhageError where another process holds it.
+
+    The system lets go of the lock when the process ends, however it ends.
+    """
+    make_folder(run.folder)
+    with (run.folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise HemorrhageError(
+                f"{run.folder}: another training is writing this run. Choose another --run."
+            ) from error
+        yield
+
+
+def has_epochs(run: Run) -> bool:
+    """Returns whether a run, or any fold of it, has finished an epoch."""
+    return bool(run.saved_epochs()) or any(run.folder.glob("fold-*/models/epoch-*.keras"))
+
+
 def read_config(run: Run) -> Config:
     """Returns the resolved config that the run was trained with."""
     return config_from_json(read_json(run.config_path))
@@ -115,7 +140,7 @@ def averaged_epochs(run: Run, config: Config) -> list[tuple[int, float]]:
     missing = sorted(set(wanted) - set(run.saved_epochs()))
     if missing:
         raise HemorrhageError(
-            f"{run.folder}: expected the models of epochs {', '.join(map(str, wanted))}, missing {missing}. "
+            f"{run.folder}: expected the models of epoch {', '.join(map(str, wanted))}, missing {missing}. "
             "Training has not finished; run 'hemorrhage train' again with --resume."
         )
     return [(epoch, weight / sum(weights)) for epoch, weight in zip(wanted, weights, strict=True)]

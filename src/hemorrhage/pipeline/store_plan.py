@@ -156,6 +156,8 @@ _HEADER_COLUMNS += ["pixel_representation", "rescale_intercept", "is_wrapped"]
 _TYPES: dict[str, Any] = {"sample_place": "Int64"} | dict.fromkeys(LABELS, "Int8") | {"z_mm": "float64"}
 _TYPES |= {"rows": "Int32", "columns": "Int32", "bits_stored": "Int32", "pixel_representation": "Int32"}
 _TYPES |= {"rescale_intercept": "float64", "is_wrapped": "boolean"}
+# A scan read from its cache has another type for text than a new one, and the plan must be the same bytes.
+_TYPES |= dict.fromkeys(["image_id", "part", "patient_id", "study_id", "series_id", "file", "error"], "object")
 
 
 def _order(slices: pd.DataFrame, root: Path) -> pd.DataFrame:

@@ -75,11 +75,13 @@ def check_submission(path: Path, image_ids: np.ndarray) -> None:
 
 
 def _require_few(missing: pd.DataFrame, total: int, allow_missing: int | None) -> None:
+    if allow_missing is not None and allow_missing < 0:
+        raise HemorrhageError(f"Expected --allow-missing of 0 or more, received {allow_missing}.")
     allowed = MAX_UNREADABLE * total if allow_missing is None else allow_missing
     if len(missing) > allowed:
         first = missing.iloc[0]
         raise HemorrhageError(
             f"{len(missing)} of {total} test slices have no prediction, more than the {int(allowed)} allowed; first "
-            f"{first['image_id']}: {first['error']} Mend the files and predict again, or give them the training "
-            f"prevalence by --allow-missing {len(missing)}."
+            f"{first['image_id']}: {first['error'].rstrip('.')}. Mend the files and predict again, or give them the "
+            f"training prevalence by --allow-missing {len(missing)}."
         )

@@ -15,12 +15,21 @@ from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import replacing, write_json
 from hemorrhage.models.devices import count_gpus, enable_determinism, set_precision
 from hemorrhage.pipeline.config import ALL_FOLDS, Config, config_to_json
-from hemorrhage.pipeline.console import Console
+from hemorrhage.pipeline.console import Console, count
 from hemorrhage.pipeline.environment import describe_environment
 from hemorrhage.pipeline.fitting import FoldData, fit_fold
 from hemorrhage.pipeline.inputs import Input
 from hemorrhage.pipeline.predictions import collect_validation, describe_out_of_fold
-from hemorrhage.pipeline.runs import Run, members, name_run, read_config, read_folds, read_prevalence
+from hemorrhage.pipeline.runs import (
+    Run,
+    has_epochs,
+    locking,
+    members,
+    name_run,
+    read_config,
+    read_folds,
+    read_prevalence,
+)
 from hemorrhage.pipeline.slices import (
     TrainingSlices,
     limit_patients,
@@ -35,21 +44,35 @@ def train(found: Input, name: str, config: Config, resume: bool, command: Sequen
     other slices, and for whatever makes the data unfit (see read_training_slices and split_folds).
     """
     run = name_run(name)
+    with locking(run):
+        return _train_locked(found, run, config, resume, command, console)
+
+
+def _train_locked(
+    found: Input, run: Run, config: Config, resume: bool, command: Sequence[str], console: Console
+) -> Run:
     _require_startable(run, config, resume)
+    if config.freeze_epochs >= config.epochs:
+        console.warn(f"All {config.epochs} epochs train the head alone; give more epochs, or --set freeze_epochs=0.")
     slices = found.read_training(config.max_missing, console)
     # By id, so that the draws are the same whatever order a DICOM folder or a store has.
     ordered = slices.table.sort_values("image_id", ignore_index=True)
     table = limit_patients(ordered, config.limit, config.folds, config.seed)
     source = WindowedSource(found.build_source(table, config.size, config.crop), config.window_set)
     folds = split_folds(table, config.folds, config.seed)
+    data_of = {
+        member: _build_fold(source, table, folds, fold, config) for fold, member in _members_to_train(run, config)
+    }
     _write_beginning(run, config, command, slices, table, folds)
     console.say(_describe_data(table, slices.left_out, run, config))
     set_precision(config.precision)
     if config.deterministic:
         enable_determinism(config.seed)
-    for fold, member in _members_to_train(run, config):
-        _train_member(member, config, _build_fold(source, table, folds, fold, config), console)
-    console.say(_write_out_of_fold(run, config, table))
+    trained = [_train_member(member, config, data, console) for member, data in data_of.items()]
+    if not any(trained) and run.out_of_fold_path.is_file():
+        console.say(f"{run.folder} has all its epochs already.")
+    else:
+        console.say(_write_out_of_fold(run, config, table))
     return run
 
 
@@ -62,7 +85,8 @@ def _write_out_of_fold(run: Run, config: Config, table: pd.DataFrame) -> str:
 
 
 def _require_startable(run: Run, config: Config, resume: bool) -> None:
-    if not run.config_path.is_file():
+    # Before its first epoch ends a run has learned nothing that could be lost: it may begin anew with other words.
+    if not has_epochs(run):
         return
     if not resume:
         raise HemorrhageError(f"{run.folder}: this run exists. Choose another --run, or go on with it by --resume.")
@@ -76,13 +100,14 @@ def _require_startable(run: Run, config: Config, resume: bool) -> None:
 def _write_beginning(
     run: Run, config: Config, command: Sequence[str], slices: TrainingSlices, table: pd.DataFrame, folds: pd.DataFrame
 ) -> None:
-    if run.folds_path.is_file() and not read_folds(run).astype(str).equals(folds.astype(str)):
+    if has_epochs(run) and not read_folds(run).astype(str).equals(folds.astype(str)):
         raise HemorrhageError(f"{run.folds_path}: the run began with other slices or folds. Start a new one.")
     write_table(run.folds_path, folds)
-    write_json(run.training_path, _describe_training(table))
+    if config.fold == ALL_FOLDS:
+        write_json(run.training_path, _describe_training(table))
     with replacing(run.unreadable_path) as temporary:
         slices.left_out.to_csv(temporary, index=False)
-    if not run.config_path.is_file():
+    if not has_epochs(run):
         write_json(run.environment_path, describe_environment(command))
         write_json(run.config_path, config_to_json(config))
 
@@ -97,7 +122,7 @@ def _describe_data(table: pd.DataFrame, left_out: pd.DataFrame, run: Run, config
     device = "the CPU" if gpus == 0 else "1 GPU" if gpus == 1 else f"{gpus} GPUs"
     return (
         f"{len(table)} slices of {table['patient_id'].nunique()} patients{omitted}\n"
-        f"{config.model} at {config.size} px, {config.epochs} epochs on {device}, "
+        f"{config.model} at {config.size} px, {count(config.epochs, 'epoch')} on {device}, "
         f"fold {config.fold} of {config.folds}, into {run.folder}"
     )
 
@@ -108,13 +133,14 @@ def _members_to_train(run: Run, config: Config) -> list[tuple[int, Run]]:
     return [(int(config.fold), run)]
 
 
-def _train_member(member: Run, config: Config, data: FoldData, console: Console) -> None:
+def _train_member(member: Run, config: Config, data: FoldData, console: Console) -> int:
+    """Trains one network and returns how many epochs were left to do."""
     if config.fold == ALL_FOLDS:
         console.say(member.folder.name)
     for missing in find_missing_labels(data.train, data.held_out):
-        console.warn(f"{member.folder}: {missing}; its figures there are undefined.")
+        console.warn(f"{member.folder}: {missing}.")
     write_json(member.training_path, _describe_training(data.train) | {"keep_rates": asdict(data.rates)})
-    fit_fold(member, config, data, console)
+    return fit_fold(member, config, data, console)
 
 
 def _build_fold(

@@ -1,0 +1,123 @@
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hemorrhage.ct.codec import CODEC_VERSION
+from hemorrhage.data.store import (
+    STORE_VERSION,
+    Manifest,
+    StoreSource,
+    frame_path,
+    hash_file,
+    open_store,
+    write_frame,
+    write_manifest,
+)
+from hemorrhage.data.table import write_table
+from hemorrhage.errors import HemorrhageError
+
+SIZE = 32
+CODES = np.random.default_rng(0).integers(0, 245, size=(6, SIZE, SIZE), dtype=np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Returns a store of two shards with four and two slices, and one slice that could not be read."""
+    write_frame(frame_path(tmp_path, 0), list(CODES[:4]), SIZE)
+    write_frame(frame_path(tmp_path, 1), list(CODES[4:]), SIZE)
+    table = pd.DataFrame(
+        {
+            "image_id": [f"ID_{number}" for number in range(7)],
+            "shard": [0, 0, 0, 0, 1, 1, 1],
+            "place": [0, 1, 2, 3, 0, 1, -1],
+            "error": [None] * 6 + ["cut short."],
+        }
+    )
+    write_table(tmp_path / "slices.parquet", table)
+    write_manifest(tmp_path, make_manifest(tmp_path))
+    return tmp_path
+
+
+def make_manifest(folder: Path) -> Manifest:
+    return Manifest(
+        store_version=STORE_VERSION,
+        codec_version=CODEC_VERSION,
+        size=SIZE,
+        crop="none",
+        min_head=0.0,
+        slices={"train": 6, "test": 0},
+        unreadable={"train": 1, "test": 0},
+        patients=1,
+        duplicate_groups=0,
+        plan_hash="p",
+        table_hash=hash_file(folder / "slices.parquet"),
+        shards=tuple(frame_path(folder, shard).stat().st_size for shard in range(2)),
+    )
+
+
+def test_every_slice_comes_back_in_any_order_from_any_thread(folder: Path) -> None:
+    source = StoreSource(open_store(folder))
+    order = np.random.default_rng(1).integers(0, 6, size=400)
+    with ThreadPoolExecutor(8) as pool:
+        read = list(pool.map(lambda number: source.read_codes(f"ID_{number}"), order))
+    assert (np.stack(read) == CODES[order]).all()
+
+
+def test_slices_that_are_not_in_the_store_are_no_slices(folder: Path) -> None:
+    source = StoreSource(open_store(folder))
+    for name in ("ID_6", "ID_7"):
+        with pytest.raises(KeyError):
+            source.read_codes(name)
+
+
+def test_the_same_codes_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.b2nd", "b.b2nd"):
+        write_frame(tmp_path / name, list(CODES), SIZE)
+    assert (tmp_path / "a.b2nd").read_bytes() == (tmp_path / "b.b2nd").read_bytes()
+
+
+def test_a_store_without_its_manifest_is_not_whole(folder: Path) -> None:
+    (folder / "store.json").unlink()
+    with pytest.raises(HemorrhageError, match="not finished"):
+        open_store(folder)
+
+
+@pytest.mark.parametrize("version", [{"store_version": 2}, {"codec_version": 0}])
+def test_another_version_is_refused(folder: Path, version: dict[str, int]) -> None:
+    write_manifest(folder, replace(make_manifest(folder), **version))  # type: ignore[arg-type]
+    with pytest.raises(HemorrhageError, match="expected store version 1 with codec version 1"):
+        open_store(folder)
+
+
+def test_a_frame_that_is_cut_short_or_gone_is_named(folder: Path) -> None:
+    path = frame_path(folder, 1)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    with pytest.raises(HemorrhageError, match=r"00001\.b2nd: cut short or missing"):
+        open_store(folder)
+    path.unlink()
+    with pytest.raises(HemorrhageError, match="found 0"):
+        open_store(folder)
+
+
+def test_a_changed_table_is_refused(folder: Path) -> None:
+    write_table(folder / "slices.parquet", pd.DataFrame({"image_id": ["ID_0"]}))
+    with pytest.raises(HemorrhageError, match=r"slices\.parquet"):
+        open_store(folder)
+
+
+def test_a_manifest_with_missing_values_is_refused(folder: Path) -> None:
+    (folder / "store.json").write_text('{"store_version": 1, "codec_version": 1, "shards": []}')
+    with pytest.raises(HemorrhageError, match="not a store's manifest"):
+        open_store(folder)
+
+
+def test_a_frame_full_of_something_else_is_an_error_and_no_image(folder: Path) -> None:
+    path = frame_path(folder, 0)
+    path.write_bytes(bytes(path.stat().st_size))
+    with pytest.raises(HemorrhageError, match=r"00000\.b2nd"):
+        StoreSource(open_store(folder)).read_codes("ID_0")
