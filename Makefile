@@ -3,6 +3,7 @@ MODEL ?= effb4
 INPUT ?= input
 RUN ?= $(MODEL)
 OUT ?= input/phantom
+STORE ?= stores/256
 ANSWERS ?= $(INPUT)/stage_2_test_answers.csv
 # More flags for the verb, such as ARGS="--epochs 2 --size 128".
 ARGS ?=
@@ -12,7 +13,7 @@ HEMORRHAGE := .venv/bin/hemorrhage
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-quick phantom audit train predict submit score check format test clean
+.PHONY: help setup demo demo-quick phantom audit prepare train predict submit score check format test clean
 
 help: ## this list
 	@echo "Intracranial hemorrhage in head CT: from DICOM to submission.csv. Not for clinical use."
@@ -33,6 +34,9 @@ demo-quick: $(READY) ## the same path with fewer heads and epochs, in a minute o
 
 phantom: $(READY) ## write a synthetic data set into OUT (input/phantom)
 	@$(HEMORRHAGE) phantom $(OUT) $(ARGS)
+
+prepare: $(READY) ## decode INPUT once into STORE, which then stands for INPUT
+	@$(HEMORRHAGE) prepare $(INPUT) --out $(STORE) $(ARGS)
 
 audit: $(READY) ## print what the data set under INPUT holds
 	@$(HEMORRHAGE) audit $(INPUT) $(ARGS)

@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[1]
 
 def commands() -> list[str]:
     blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
-    return [line.split(" #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+    lines = [line.split(" #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+    return [line.replace("$RSNA", "input/rsna") for line in lines if not line.startswith("RSNA=")]
 
 
 def test_the_readme_has_the_two_commands_of_a_newcomer() -> None:

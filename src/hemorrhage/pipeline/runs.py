@@ -102,14 +102,12 @@ def locking(run: Run) -> Iterator[None]:
 
     The system lets go of the lock when the process ends, however it ends.
     """
-    make_folder(run.folder)
-    with (run.folder / ".lock").open("w") as file:
+    # Beside the runs, so that a training which fails at its start leaves no folder behind.
+    with (make_folder(run.folder.parent / ".locks") / run.folder.name).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise HemorrhageError(
-                f"{run.folder}: another training is writing this run. Choose another --run."
-            ) from error
+            raise HemorrhageError(f"{run.folder}: another training is writing it. Choose another --run.") from error
         yield
 
 
