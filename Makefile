@@ -13,7 +13,7 @@ HEMORRHAGE := .venv/bin/hemorrhage
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-quick phantom audit prepare train predict submit score check format test clean
+.PHONY: help setup demo demo-quick phantom audit prepare train predict submit score bench bench-size check format test clean
 
 help: ## this list
 	@echo "Intracranial hemorrhage in head CT: from DICOM to submission.csv. Not for clinical use."
@@ -52,6 +52,12 @@ submit: $(READY) ## write and check submissions/RUN/submission.csv (never upload
 
 score: $(READY) ## score RUN's submission against ANSWERS
 	@$(HEMORRHAGE) score submissions/$(RUN)/submission.csv $(ANSWERS) $(ARGS)
+
+bench: $(READY) ## images a second of the feed against the original's generator (PEERS=1: and MONAI's)
+	$(PYTHON) -m tests.bench.feed
+
+bench-size: $(READY) ## a store of 100,000 slices against one of 1,000, and memory over three epochs
+	$(PYTHON) -m tests.bench.feed --size-check
 
 check: $(READY) ## format, lint, types and tests
 	$(PYTHON) -m ruff format --check src tests

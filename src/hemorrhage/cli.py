@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"hemorrhage {options.name}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1 if options.name == "audit" else 2
     except KeyboardInterrupt:
-        print(f"\nhemorrhage {options.name}: interrupted; what was finished is kept.", file=sys.stderr, flush=True)
+        print(f"hemorrhage {options.name}: interrupted; what was finished is kept.", file=sys.stderr, flush=True)
         _leave_at_once(2)
         return 2
 
@@ -166,6 +167,7 @@ def _add_train(verbs: Any) -> None:
     parser.add_argument("--windows", metavar="LIST", help="such as brain,subdural,bone or brain,80/200,soft_tissue")
     parser.add_argument("--seed", type=int, metavar="S", help="of folds, draws, weights and augmentation (default 0)")
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    parser.add_argument("--max-hours", type=float, metavar="H", help="stop in good order after H hours, to be resumed")
     parser.add_argument(
         "--set",
         action="append",
@@ -352,15 +354,23 @@ def _train(options: argparse.Namespace) -> int:
     from hemorrhage.pipeline.config import parse_settings, resolve_config
     from hemorrhage.pipeline.inputs import find_input
 
+    started = time.monotonic()
     flags = {key: value for key in _TRAIN_FLAGS if (value := getattr(options, key)) is not None}
     given = parse_settings(options.set) | flags
     resolve_config(options.preset, given)  # a wrong word is refused before the input is looked for
     found = find_input(options.input)
     config = resolve_config(options.preset, found.defaults() | given)
     _load_keras_quietly()
+    from hemorrhage.pipeline.segments import NEVER, Deadline, TimeIsUp
     from hemorrhage.pipeline.train import train
 
-    run = train(found, options.run, config, options.resume, sys.argv, _console())
+    deadline = Deadline(started + 3600 * options.max_hours) if options.max_hours is not None else NEVER
+
+    try:
+        run = train(found, options.run, config, options.resume, sys.argv, _console(), deadline)
+    except TimeIsUp as stop:
+        print(f"stopped in good order after {options.max_hours:g} hours: {stop}\nnext: the same words with --resume")
+        return 0
     print(f"wrote {run.folder}\nnext: {_program()} predict {options.run} {options.input}")
     return 0
 

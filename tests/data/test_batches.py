@@ -68,6 +68,15 @@ def test_an_unreadable_slice_is_left_out_and_named(source: WindowedSource, paths
     assert "not a DICOM file" in batches.unreadable["ID_1"]
 
 
+def test_every_batch_is_an_array_of_its_own(source: WindowedSource) -> None:
+    batches = SliceBatches(source, IDS, LABELS_OF_IDS, batch_size=2)
+    kept = [batches[0][0] for _ in range(2)]
+    copy = kept[1].copy()
+    kept[0][:] = 7
+    batches[1]
+    assert (kept[1] == copy).all()
+
+
 def test_the_next_readable_slice_stands_in_for_a_batch_without_any(
     source: WindowedSource, paths: dict[str, Path]
 ) -> None:

@@ -12,12 +12,13 @@ from hemorrhage.data.labels import LABELS
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_json
 from hemorrhage.models.weights import read_model
-from hemorrhage.pipeline import fitting
+from hemorrhage.pipeline import fitting, segments
 from hemorrhage.pipeline.config import resolve_config
 from hemorrhage.pipeline.console import SILENT, Console
 from hemorrhage.pipeline.fitting import learning_rate_at
 from hemorrhage.pipeline.inputs import find_input
 from hemorrhage.pipeline.runs import Run, averaged_epochs, locking, read_config
+from hemorrhage.pipeline.segments import Deadline, TimeIsUp
 from hemorrhage.pipeline.train import train
 from tests.pipeline.conftest import TINY
 
@@ -65,27 +66,71 @@ def test_a_run_is_resumed_with_its_own_config_alone(data_folder: Path, trained: 
     assert run_training(data_folder, resume=True) == trained
 
 
-def test_an_interrupted_run_resumes_to_the_same_weights(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = run_training(data_folder, "whole", epochs=3, deterministic=True)
-    wanted = read_model(whole.model_path(3)).get_weights()
+@pytest.mark.parametrize("stopped_at", [5, 8, 10])
+def test_an_interrupted_run_resumes_to_the_same_weights(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch, stopped_at: int
+) -> None:
+    # 26 slices in batches of 8 are 4 steps an epoch, one a segment: stopped in the first, second and third epoch.
+    words = {"epochs": 3, "deterministic": True, "checkpoint_steps": 1, "checkpoint_minutes": 0}
+    whole = run_training(data_folder, "whole", **words)
+    fit, begun = segments._fit, []
 
-    fit, begun = fitting._fit, []
-
-    def interrupt_the_third(model: keras.Model, batches: object, what: str, console: Console) -> float:
-        begun.append(what)
-        if what == "epoch 3/3":
+    def interrupt(model: keras.Model, *rest: object) -> float:
+        begun.append(model)
+        if len(begun) == stopped_at:
             raise KeyboardInterrupt
-        return fit(model, batches, what, console)  # type: ignore[arg-type]
+        return fit(model, *rest)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(fitting, "_fit", interrupt_the_third)
+        patch.setattr(segments, "_fit", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            run_training(data_folder, "cut", epochs=3, deterministic=True)
-    assert begun == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
-    cut = run_training(data_folder, "cut", resume=True, epochs=3, deterministic=True)
-    assert pd.read_csv(cut.history_path)["epoch"].tolist() == [1, 2, 3]
-    for ours, theirs in zip(read_model(cut.model_path(3)).get_weights(), wanted, strict=True):
+            run_training(data_folder, "cut", **words)
+    with pytest.raises(HemorrhageError, match="this run exists"):
+        run_training(data_folder, "cut", **words)
+    cut = run_training(data_folder, "cut", resume=True, **words)
+    assert_equal_runs(cut, whole)
+
+
+def test_a_run_that_runs_out_of_time_again_and_again_ends_with_the_same_weights(data_folder: Path) -> None:
+    words = TINY | {"deterministic": True, "checkpoint_steps": 1}
+    whole = run_training(data_folder, "whole", **words)
+    stops = []
+    for attempt in range(20):
+        try:
+            config = resolve_config("default", words)
+            train(find_input(data_folder), "cut", config, attempt > 0, ["test"], SILENT, OverAtSecondLook())
+        except TimeIsUp as stop:
+            stops.append(str(stop))
+        else:
+            break
+    # Each start does one segment; an epoch's last is followed by its validation and the next epoch's beginning.
+    steps = [f"epoch {epoch}, step {step} of 4" for epoch in (1, 2) for step in (1, 2, 3)]
+    assert stops == [*steps[:3], "epoch 1 of 2", *steps[3:]]
+    assert_equal_runs(Run(Path("submissions/cut")), whole)
+
+
+class OverAtSecondLook(Deadline):
+    """A deadline that has passed when it is looked at for the second time."""
+
+    looks = 0
+
+    @property
+    def is_over(self) -> bool:
+        object.__setattr__(self, "looks", self.looks + 1)
+        return self.looks > 1
+
+
+def assert_equal_runs(one: Run, other: Run) -> None:
+    assert one.saved_epochs() == other.saved_epochs()
+    assert not list(one.folder.glob("checkpoint/*"))
+    last = one.saved_epochs()[-1]
+    for ours, theirs in zip(
+        read_model(one.model_path(last)).get_weights(), read_model(other.model_path(last)).get_weights(), strict=True
+    ):
         assert (ours == theirs).all()
+    ours, theirs = (pd.read_csv(run.history_path) for run in (one, other))
+    assert ours["loss"].tolist() == pytest.approx(theirs["loss"].tolist(), rel=1e-6)
+    assert ours["slices"].tolist() == theirs["slices"].tolist()
 
 
 def test_all_folds_are_trained_and_their_held_out_slices_make_the_whole(data_folder: Path) -> None:

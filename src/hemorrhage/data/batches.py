@@ -52,30 +52,52 @@ class SliceBatches(keras.utils.PyDataset):
         Where not one of its slices can be read, the next of the epoch that can stands in for them, since a batch
         cannot be empty. Raises HemorrhageError where there is none.
         """
-        places = range(index * self._batch_size, min((index + 1) * self._batch_size, len(self._image_ids)))
-        images = {place: image for place in places if (image := self._read(place)) is not None}
-        if not images:
-            images = self._read_next(places[0])
-        return np.stack(list(images.values())), self._labels[list(images)].astype(np.float32)
+        last = min((index + 1) * self._batch_size, len(self._image_ids))
+        images, places = self._read_batch(range(index * self._batch_size, last))
+        if not places:
+            images, places = self._read_next(index * self._batch_size)
+        return images, self._labels[places].astype(np.float32)
 
-    def _read_next(self, first: int) -> dict[int, np.ndarray]:
+    def _read_batch(self, places: range) -> tuple[np.ndarray, list[int]]:
+        """Returns the images of the places that can be read, and these places.
+
+        The images are written straight into the one new array of the batch: arrays of their own, to be joined
+        afterwards, would touch fresh memory twice, which costs about as much as looking the windows up.
+        """
+        images: np.ndarray | None = None
+        read: list[int] = []
+        for place in places:
+            codes = self._read_codes(place)
+            if codes is None:
+                continue
+            if images is None:
+                images = np.empty((len(places), *codes.shape, self._source.channels), dtype=np.uint8)
+            self._write_image(codes, place, images[len(read)])
+            read.append(place)
+        return (np.empty(0, dtype=np.uint8) if images is None else images[: len(read)]), read
+
+    def _read_next(self, first: int) -> tuple[np.ndarray, list[int]]:
         for step in range(len(self._image_ids)):
             place = (first + step) % len(self._image_ids)
-            if (image := self._read(place)) is not None:
-                return {place: image}
+            images, places = self._read_batch(range(place, place + 1))
+            if places:
+                return images, places
         self.failure = HemorrhageError(
             f"Not one of the {len(self._image_ids)} slices of an epoch could be read; first: "
             f"{self.unreadable[self._image_ids[first]]} Run 'hemorrhage audit' on the input."
         )
         raise self.failure
 
-    def _read(self, place: int) -> np.ndarray | None:
+    def _read_codes(self, place: int) -> np.ndarray | None:
         image_id = self._image_ids[place]
         try:
-            image = self._source.read_image(image_id)
+            return self._source.read_codes(image_id)
         except DicomError as error:
             self.unreadable[image_id] = str(error)
             return None
+
+    def _write_image(self, codes: np.ndarray, place: int, image: np.ndarray) -> None:
         if self._augmentation is None:
-            return image
-        return self._augmentation(image, self._epoch, place)
+            self._source.look_up(codes, image)
+        else:
+            image[:] = self._augmentation(self._source.look_up(codes), self._epoch, place)

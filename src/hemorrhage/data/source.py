@@ -41,6 +41,19 @@ class WindowedSource:
         self._source = source
         self._window_table = build_window_table(windows)
 
+    @property
+    def channels(self) -> int:
+        """How many channels an image has: one a window."""
+        return self._window_table.shape[1]
+
     def read_image(self, image_id: str) -> np.ndarray:
         """Returns the slice as uint8 size x size x len(windows); errors as in SliceSource."""
-        return window_codes(self._source.read_codes(image_id), self._window_table)
+        return self.look_up(self._source.read_codes(image_id))
+
+    def read_codes(self, image_id: str) -> np.ndarray:
+        """Returns the slice before its look-up, as in SliceSource."""
+        return self._source.read_codes(image_id)
+
+    def look_up(self, codes: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Returns the image of a coded slice, uint8 size x size x len(windows); `out` is filled where it is given."""
+        return window_codes(codes, self._window_table, out)

@@ -72,10 +72,13 @@ def set_backbone_trainable(model: keras.Model, trainable: bool) -> None:
             layer.trainable = trainable
 
 
-def seed_layers(model: keras.Model, seed: int, epoch: int) -> None:
-    """Sets what the layers that draw at random, such as dropout, will draw in an epoch: a function of (seed, epoch)."""
+def seed_layers(model: keras.Model, seed: int, epoch: int, step: int) -> None:
+    """Sets what the layers that draw at random, such as dropout, draw from here on: a function of (seed, epoch, step).
+
+    Keras does not save the state of its seed generators, so that a run which is resumed would draw something else.
+    """
     generators = [layer.seed_generator for layer in model.layers if hasattr(layer, "seed_generator")]
-    states = np.random.SeedSequence([seed, epoch]).generate_state(len(generators))
+    states = np.random.SeedSequence([seed, epoch, step]).generate_state(len(generators))
     for generator, state in zip(generators, states, strict=True):
         # A state is a seed, kept within 31 bits for every backend's dtype, and a count of draws.
         generator.state.assign([int(state) % 2**31, 0])

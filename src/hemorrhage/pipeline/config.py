@@ -42,6 +42,9 @@ class Config:
     augment: str = "geometric"
     average_epochs: tuple[float, ...] = (1.0,)
     precision: str = "auto"
+    # A run is saved every so many minutes, at the next multiple of so many steps.
+    checkpoint_minutes: float = 5.0
+    checkpoint_steps: int = 200
     # The epoch's draw: one of DRAWS; the four below count for "fractions", epoch_fraction for all.
     draw: str = "natural"
     negative_keep: float = 1.0
@@ -107,6 +110,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "positive_keep": (1e-6, 1),
     "epidural_copies": (0, 100),
     "epoch_fraction": (1e-6, 1),
+    "checkpoint_minutes": (0, 1e6),
+    "checkpoint_steps": (1, 10**9),
     "folds": (2, 100),
     "limit": (2, 10**9),
     "max_missing": (0, 1),

@@ -4,7 +4,6 @@ import time
 from dataclasses import dataclass
 
 import keras
-import numpy as np
 import pandas as pd
 
 from hemorrhage.data.augment import Augmentation, find_recipe
@@ -17,16 +16,24 @@ from hemorrhage.data.table import write_table
 from hemorrhage.data.views import IDENTITY
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import replacing
-from hemorrhage.models.backbones import build_model, seed_layers, set_backbone_trainable
+from hemorrhage.models.backbones import build_model, set_backbone_trainable
 from hemorrhage.models.devices import distribution_scope
 from hemorrhage.models.inference import Member, predict_slices
 from hemorrhage.models.losses import find_loss
 from hemorrhage.models.weights import load_weights, read_model, save_model
 from hemorrhage.pipeline.config import Config
-from hemorrhage.pipeline.console import Bar, Console
+from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.history import forget_after, write_epoch
 from hemorrhage.pipeline.predictions import build_predictions, match_truth
 from hemorrhage.pipeline.runs import Run, find_weights
+from hemorrhage.pipeline.segments import (
+    Deadline,
+    Progress,
+    TimeIsUp,
+    drop_checkpoints,
+    fit_epoch,
+    read_checkpoint,
+)
 
 
 @dataclass(frozen=True)
@@ -43,18 +50,19 @@ class FoldData:
         return keep_rates(self.draw)
 
 
-def fit_fold(run: Run, config: Config, data: FoldData, console: Console) -> int:
-    """Trains the network of one fold into `run`, from its last finished epoch on, until config.epochs are there.
+def fit_fold(run: Run, config: Config, data: FoldData, deadline: Deadline, console: Console) -> int:
+    """Trains the network of one fold into `run`, from where it was left, until config.epochs are there.
 
-    Returns how many epochs that took.
+    Returns how many epochs that took. Raises TimeIsUp where the deadline passes before.
     """
     done = max(run.saved_epochs(), default=0)
     forget_after(run, done)
     with distribution_scope(config.batch):
         model = _start_model(run, config, done)
         for epoch in range(done, config.epochs):
-            _prepare_epoch(model, config, epoch)
-            _train_epoch(run, config, data, model, epoch, console)
+            if deadline.is_over:
+                raise TimeIsUp(f"epoch {epoch} of {config.epochs}")
+            _train_epoch(run, config, data, model, epoch, deadline, console)
     return config.epochs - done
 
 
@@ -66,6 +74,9 @@ def learning_rate_at(config: Config, epoch: int) -> float:
 
 
 def _start_model(run: Run, config: Config, done: int) -> keras.Model:
+    checkpoint = read_checkpoint(run, done)
+    if checkpoint is not None:
+        return read_model(checkpoint[1], compiled=True)
     if done:
         return read_model(run.model_path(done), compiled=True)
     channels = len(config.window_set)
@@ -75,35 +86,38 @@ def _start_model(run: Run, config: Config, done: int) -> keras.Model:
 
 
 def _prepare_epoch(model: keras.Model, config: Config, epoch: int) -> None:
-    """Freezes or frees the backbone at the epochs where that changes; sets the epoch's learning rate and seeds."""
+    """Freezes or frees the backbone at the epochs where that changes, and sets the epoch's learning rate."""
     if epoch in (0, config.freeze_epochs):
         set_backbone_trainable(model, trainable=epoch >= config.freeze_epochs)
         model.compile(optimizer=keras.optimizers.Adam(), loss=find_loss(config.loss))
     model.optimizer.learning_rate = learning_rate_at(config, epoch)
-    # Keras does not save the state of its seed generators, so a resumed epoch would draw another dropout.
-    seed_layers(model, config.seed, epoch)
 
 
-def _train_epoch(run: Run, config: Config, data: FoldData, model: keras.Model, epoch: int, console: Console) -> None:
+def _train_epoch(
+    run: Run, config: Config, data: FoldData, model: keras.Model, epoch: int, deadline: Deadline, console: Console
+) -> None:
+    checkpoint = read_checkpoint(run, epoch)
+    if checkpoint is None:
+        _prepare_epoch(model, config, epoch)
+    begun = checkpoint[0] if checkpoint else Progress(epoch)
+    fitted = fit_epoch(run, config, model, _build_batches(config, data, epoch), begun, deadline, console)
     started = time.monotonic()
-    batches = _build_batches(config, data, epoch)
-    loss = _fit(model, batches, f"epoch {epoch + 1}/{config.epochs}", console)
-    fitted = time.monotonic()
     validation = _validate(model, config, data, console)
     row = {
         "epoch": epoch + 1,
         "learning_rate": learning_rate_at(config, epoch),
-        "slices": batches.slice_count,
-        "unreadable": len(batches.unreadable),
-        "seconds": round(time.monotonic() - started, 1),
-        "images_per_second": round(batches.slice_count / (fitted - started), 1),
-        "loss": loss,
+        "slices": fitted.slices,
+        "unreadable": len(fitted.unreadable),
+        "seconds": round(fitted.seconds + time.monotonic() - started, 1),
+        "images_per_second": round(fitted.slices / fitted.seconds, 1),
+        "loss": fitted.loss,
     } | _measure(data, validation)
-    _name_unreadable(run, batches.unreadable | _errors_of(validation), console)
+    _name_unreadable(run, dict(fitted.unreadable) | _errors_of(validation), console)
     write_table(run.validation_path(epoch + 1), validation)
     write_epoch(run, row)
     # The model comes last: an epoch counts as done when its model is there.
     save_model(model, run.model_path(epoch + 1))
+    drop_checkpoints(run)
     _drop_old_epochs(run, config)
     console.say(_describe_epoch(row, config))
 
@@ -141,33 +155,6 @@ def _build_batches(config: Config, data: FoldData, epoch: int) -> SliceBatches:
         epoch,
         config.workers,
     )
-
-
-class _BatchBar(keras.callbacks.Callback):
-    """Moves a progress bar on, a batch at a time."""
-
-    def __init__(self, bar: Bar) -> None:
-        super().__init__()
-        self._bar = bar
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._bar.update(1)
-
-
-def _fit(model: keras.Model, batches: SliceBatches, what: str, console: Console) -> float:
-    bar = console.bar(len(batches), what)
-    try:
-        history = model.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[_BatchBar(bar)])
-    except Exception as error:
-        if batches.failure is not None:
-            raise batches.failure from error
-        raise
-    finally:
-        bar.close()
-    loss = float(history.history["loss"][-1])
-    if not np.isfinite(loss):
-        raise HemorrhageError(f"The loss of {what} is {loss}. Lower --set learning_rate, or --set precision=float32.")
-    return loss
 
 
 def _validate(model: keras.Model, config: Config, data: FoldData, console: Console) -> pd.DataFrame:

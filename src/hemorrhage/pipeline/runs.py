@@ -112,8 +112,9 @@ def locking(run: Run) -> Iterator[None]:
 
 
 def has_epochs(run: Run) -> bool:
-    """Returns whether a run, or any fold of it, has finished an epoch."""
-    return bool(run.saved_epochs()) or any(run.folder.glob("fold-*/models/epoch-*.keras"))
+    """Returns whether a run, or any fold of it, has learned something: an epoch, or a checkpoint within one."""
+    folders = [run.folder, *run.folder.glob("fold-*")]
+    return any(any(folder.glob(kept)) for folder in folders for kept in ("models/*.keras", "checkpoint/*.keras"))
 
 
 def read_config(run: Run) -> Config:

@@ -19,7 +19,7 @@ from hemorrhage.pipeline.console import Console, count
 from hemorrhage.pipeline.environment import describe_environment
 from hemorrhage.pipeline.fitting import FoldData, fit_fold
 from hemorrhage.pipeline.inputs import Input
-from hemorrhage.pipeline.predictions import collect_validation, describe_out_of_fold
+from hemorrhage.pipeline.predictions import KEY_COLUMNS, collect_validation, describe_out_of_fold
 from hemorrhage.pipeline.runs import (
     Run,
     has_epochs,
@@ -30,6 +30,7 @@ from hemorrhage.pipeline.runs import (
     read_folds,
     read_prevalence,
 )
+from hemorrhage.pipeline.segments import NEVER, Deadline
 from hemorrhage.pipeline.slices import (
     TrainingSlices,
     limit_patients,
@@ -37,21 +38,31 @@ from hemorrhage.pipeline.slices import (
 )
 
 
-def train(found: Input, name: str, config: Config, resume: bool, command: Sequence[str], console: Console) -> Run:
+def train(
+    found: Input,
+    name: str,
+    config: Config,
+    resume: bool,
+    command: Sequence[str],
+    console: Console,
+    deadline: Deadline = NEVER,
+) -> Run:
     """Returns the run `name` after training it on the data set or store `found` (see inputs.find_input).
 
     Raises HemorrhageError where the run exists and `resume` is not set, where it is resumed with another config or
-    other slices, and for whatever makes the data unfit (see read_training_slices and split_folds).
+    other slices, and for whatever makes the data unfit (see read_training_slices and split_folds). Raises TimeIsUp
+    where the deadline passes; the run can then be resumed.
     """
     run = name_run(name)
     with locking(run):
-        return _train_locked(found, run, config, resume, command, console)
+        _require_startable(run, config, resume)
+        _train_locked(found, run, config, command, console, deadline)
+    return run
 
 
 def _train_locked(
-    found: Input, run: Run, config: Config, resume: bool, command: Sequence[str], console: Console
-) -> Run:
-    _require_startable(run, config, resume)
+    found: Input, run: Run, config: Config, command: Sequence[str], console: Console, deadline: Deadline
+) -> None:
     if config.freeze_epochs >= config.epochs:
         console.warn(f"All {config.epochs} epochs train the head alone; give more epochs, or --set freeze_epochs=0.")
     slices = found.read_training(config.max_missing, console)
@@ -59,6 +70,7 @@ def _train_locked(
     ordered = slices.table.sort_values("image_id", ignore_index=True)
     table = limit_patients(ordered, config.limit, config.folds, config.seed)
     source = WindowedSource(found.build_source(table, config.size, config.crop), config.window_set)
+    table = table[_KEPT_COLUMNS]
     folds = split_folds(table, config.folds, config.seed)
     data_of = {
         member: _build_fold(source, table, folds, fold, config) for fold, member in _members_to_train(run, config)
@@ -68,12 +80,15 @@ def _train_locked(
     set_precision(config.precision)
     if config.deterministic:
         enable_determinism(config.seed)
-    trained = [_train_member(member, config, data, console) for member, data in data_of.items()]
+    trained = [_train_member(member, config, data, deadline, console) for member, data in data_of.items()]
     if not any(trained) and run.out_of_fold_path.is_file():
         console.say(f"{run.folder} has all its epochs already.")
     else:
         console.say(_write_out_of_fold(run, config, table))
-    return run
+
+
+# Of the slice table; a run over all folds holds each slice several times.
+_KEPT_COLUMNS = [*KEY_COLUMNS, *LABELS, "is_near_empty"]
 
 
 def _write_out_of_fold(run: Run, config: Config, table: pd.DataFrame) -> str:
@@ -133,14 +148,14 @@ def _members_to_train(run: Run, config: Config) -> list[tuple[int, Run]]:
     return [(int(config.fold), run)]
 
 
-def _train_member(member: Run, config: Config, data: FoldData, console: Console) -> int:
+def _train_member(member: Run, config: Config, data: FoldData, deadline: Deadline, console: Console) -> int:
     """Trains one network and returns how many epochs were left to do."""
     if config.fold == ALL_FOLDS:
         console.say(member.folder.name)
     for missing in find_missing_labels(data.train, data.held_out):
         console.warn(f"{member.folder}: {missing}.")
     write_json(member.training_path, _describe_training(data.train) | {"keep_rates": asdict(data.rates)})
-    return fit_fold(member, config, data, console)
+    return fit_fold(member, config, data, deadline, console)
 
 
 def _build_fold(
