@@ -154,7 +154,7 @@ def _add_train(verbs: Any) -> None:
     )
     _add_input(parser)
     parser.add_argument("--model", help="resnet50, effb2, effb4, effb4-ns or compact (default: the preset's)")
-    parser.add_argument("--run", required=True, metavar="NAME", help="name of the run, a folder under submissions/")
+    parser.add_argument("--run", metavar="NAME", help="name of the run, a folder under submissions/ (not with --plan)")
     parser.add_argument("--preset", default="default", help="default, original-resnet50, original-effb4 or demo")
     parser.add_argument("--fold", metavar="K", help="the fold held out, from 0, or 'all' to train each (default 0)")
     parser.add_argument("--folds", type=int, metavar="N", help="how many folds by patient (default 5)")
@@ -167,6 +167,7 @@ def _add_train(verbs: Any) -> None:
     parser.add_argument("--windows", metavar="LIST", help="such as brain,subdural,bone or brain,80/200,soft_tissue")
     parser.add_argument("--seed", type=int, metavar="S", help="of folds, draws, weights and augmentation (default 0)")
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    parser.add_argument("--plan", action="store_true", help="time a few steps and print the run's hours; train nothing")
     parser.add_argument("--max-hours", type=float, metavar="H", help="stop in good order after H hours, to be resumed")
     parser.add_argument(
         "--set",
@@ -355,6 +356,8 @@ def _train(options: argparse.Namespace) -> int:
     from hemorrhage.pipeline.inputs import find_input
 
     started = time.monotonic()
+    if options.run is None and not options.plan:
+        raise HemorrhageError("Expected --run NAME, the name of a new folder under submissions/ (or --plan).")
     flags = {key: value for key in _TRAIN_FLAGS if (value := getattr(options, key)) is not None}
     given = parse_settings(options.set) | flags
     resolve_config(options.preset, given)  # a wrong word is refused before the input is looked for
@@ -364,6 +367,11 @@ def _train(options: argparse.Namespace) -> int:
     from hemorrhage.pipeline.segments import NEVER, Deadline, TimeIsUp
     from hemorrhage.pipeline.train import train
 
+    if options.plan:
+        from hemorrhage.pipeline.plan import describe_plan, plan_training
+
+        print(describe_plan(plan_training(found, config, _console())))
+        return 0
     deadline = Deadline(started + 3600 * options.max_hours) if options.max_hours is not None else NEVER
 
     try:

@@ -206,7 +206,7 @@ def test_learning_rates_of_frozen_and_free_epochs() -> None:
 
 def test_only_the_head_learns_in_frozen_epochs(data_folder: Path) -> None:
     frozen = run_training(data_folder, "frozen", epochs=1, freeze_epochs=1)
-    untrained = fitting._start_model(Run(Path("nowhere")), resolve_config("default", TINY), 0)
+    untrained = fitting.start_model(Run(Path("nowhere")), resolve_config("default", TINY), 0)
     trained = read_model(frozen.model_path(1))
     changed = {
         layer.name

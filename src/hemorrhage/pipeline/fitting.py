@@ -58,7 +58,7 @@ def fit_fold(run: Run, config: Config, data: FoldData, deadline: Deadline, conso
     done = max(run.saved_epochs(), default=0)
     forget_after(run, done)
     with distribution_scope(config.batch):
-        model = _start_model(run, config, done)
+        model = start_model(run, config, done)
         for epoch in range(done, config.epochs):
             if deadline.is_over:
                 raise TimeIsUp(f"epoch {epoch} of {config.epochs}")
@@ -73,7 +73,8 @@ def learning_rate_at(config: Config, epoch: int) -> float:
     return config.learning_rate * config.learning_rate_decay ** (epoch - config.freeze_epochs)
 
 
-def _start_model(run: Run, config: Config, done: int) -> keras.Model:
+def start_model(run: Run, config: Config, done: int) -> keras.Model:
+    """Returns the network to go on with: of the checkpoint, of the last of `done` epochs, or a new one."""
     checkpoint = read_checkpoint(run, done)
     if checkpoint is not None:
         return read_model(checkpoint[1], compiled=True)
@@ -85,7 +86,7 @@ def _start_model(run: Run, config: Config, done: int) -> keras.Model:
     return model
 
 
-def _prepare_epoch(model: keras.Model, config: Config, epoch: int) -> None:
+def prepare_epoch(model: keras.Model, config: Config, epoch: int) -> None:
     """Freezes or frees the backbone at the epochs where that changes, and sets the epoch's learning rate."""
     if epoch in (0, config.freeze_epochs):
         set_backbone_trainable(model, trainable=epoch >= config.freeze_epochs)
@@ -98,9 +99,9 @@ def _train_epoch(
 ) -> None:
     checkpoint = read_checkpoint(run, epoch)
     if checkpoint is None:
-        _prepare_epoch(model, config, epoch)
+        prepare_epoch(model, config, epoch)
     begun = checkpoint[0] if checkpoint else Progress(epoch)
-    fitted = fit_epoch(run, config, model, _build_batches(config, data, epoch), begun, deadline, console)
+    fitted = fit_epoch(run, config, model, build_batches(config, data, epoch), begun, deadline, console)
     started = time.monotonic()
     validation = _validate(model, config, data, console)
     row = {
@@ -140,7 +141,8 @@ def _name_unreadable(run: Run, errors: dict[str, str], console: Console) -> None
             pd.concat([known, rows], ignore_index=True).to_csv(temporary, index=False)
 
 
-def _build_batches(config: Config, data: FoldData, epoch: int) -> SliceBatches:
+def build_batches(config: Config, data: FoldData, epoch: int) -> SliceBatches:
+    """Returns the batches of an epoch (from 0): its draw, augmented; HemorrhageError where the draw is empty."""
     rows = draw_epoch(data.train, data.draw, config.seed, epoch)
     if config.steps is not None:
         rows = rows[: config.steps * config.batch]

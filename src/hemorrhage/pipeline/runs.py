@@ -1,6 +1,7 @@
 """One run is one folder under submissions/: what it was told, what it learned, what it predicted."""
 
 import fcntl
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,6 +71,11 @@ class Run:
 
     def validation_path(self, epoch: int) -> Path:
         return self.folder / "validation" / f"epoch-{epoch:03d}.parquet"
+
+    @classmethod
+    def nowhere(cls) -> "Run":
+        """Returns a run that has no folder, and so nothing in it."""
+        return cls(Path(os.devnull))
 
     def fold(self, fold: int) -> "Run":
         return Run(self.folder / f"fold-{fold}")

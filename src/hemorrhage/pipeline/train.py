@@ -70,10 +70,10 @@ def _train_locked(
     ordered = slices.table.sort_values("image_id", ignore_index=True)
     table = limit_patients(ordered, config.limit, config.folds, config.seed)
     source = WindowedSource(found.build_source(table, config.size, config.crop), config.window_set)
-    table = table[_KEPT_COLUMNS]
+    table = table[KEPT_COLUMNS]
     folds = split_folds(table, config.folds, config.seed)
     data_of = {
-        member: _build_fold(source, table, folds, fold, config) for fold, member in _members_to_train(run, config)
+        member: build_fold(source, table, folds, fold, config) for fold, member in _members_to_train(run, config)
     }
     _write_beginning(run, config, command, slices, table, folds)
     console.say(_describe_data(table, slices.left_out, run, config))
@@ -87,8 +87,8 @@ def _train_locked(
         console.say(_write_out_of_fold(run, config, table))
 
 
-# Of the slice table; a run over all folds holds each slice several times.
-_KEPT_COLUMNS = [*KEY_COLUMNS, *LABELS, "is_near_empty"]
+KEPT_COLUMNS = [*KEY_COLUMNS, *LABELS, "is_near_empty"]
+"""Of the slice table: a run over all folds holds each slice several times."""
 
 
 def _write_out_of_fold(run: Run, config: Config, table: pd.DataFrame) -> str:
@@ -158,9 +158,7 @@ def _train_member(member: Run, config: Config, data: FoldData, deadline: Deadlin
     return fit_fold(member, config, data, deadline, console)
 
 
-def _build_fold(
-    source: WindowedSource, table: pd.DataFrame, folds: pd.DataFrame, fold: int, config: Config
-) -> FoldData:
+def build_fold(source: WindowedSource, table: pd.DataFrame, folds: pd.DataFrame, fold: int, config: Config) -> FoldData:
     is_held_out = (folds["fold"] == fold).to_numpy()
     is_shown = ~is_held_out & ~(table["is_near_empty"].to_numpy(dtype=bool) & config.skip_near_empty)
     train_table = table[is_shown].reset_index(drop=True)

@@ -1,0 +1,154 @@
+"""The verb train --plan: a few real steps are timed, and the hours, memory and disk of the whole run are worked out."""
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from hemorrhage.data.batches import SliceBatches
+from hemorrhage.data.folds import split_folds
+from hemorrhage.data.sampling import draw_epoch
+from hemorrhage.data.source import WindowedSource
+from hemorrhage.models.devices import set_precision
+from hemorrhage.pipeline.config import ALL_FOLDS, Config
+from hemorrhage.pipeline.console import Console, count
+from hemorrhage.pipeline.fitting import build_batches, prepare_epoch, start_model
+from hemorrhage.pipeline.inputs import Input
+from hemorrhage.pipeline.runs import Run
+from hemorrhage.pipeline.segments import BatchRange
+from hemorrhage.pipeline.slices import limit_patients
+from hemorrhage.pipeline.train import KEPT_COLUMNS, build_fold
+
+TIMED_STEPS = 8
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What was timed on this machine, in images a second, and what follows for the run.
+
+    `stepped` is the network alone, `read` the feed alone, `fed` the network fed by it, `predicted` validation.
+    """
+
+    stepped: float
+    read: float
+    fed: float
+    predicted: float
+    slices_an_epoch: int
+    held_out_slices: int
+    epochs: int
+    folds: int
+    model_bytes: int
+    models_kept: int
+    peak_bytes: int
+
+    @property
+    def hours_an_epoch(self) -> float:
+        return (self.slices_an_epoch / self.fed + self.held_out_slices / self.predicted) / 3600
+
+    @property
+    def hours(self) -> float:
+        return self.hours_an_epoch * self.epochs * self.folds
+
+    @property
+    def bottleneck(self) -> str:
+        return "the feed" if self.read < self.stepped else "the network"
+
+    @property
+    def disk_bytes(self) -> int:
+        """Models kept of every fold, one being written and a checkpoint, each with the optimizer's two moments."""
+        return 3 * self.model_bytes * (self.models_kept * self.folds + 2)
+
+
+def plan_training(found: Input, config: Config, console: Console) -> TrainingPlan:
+    """Returns the plan of a run, after timing TIMED_STEPS steps on slices of fold 0 (or of the fold asked for).
+
+    Nothing is written. Raises HemorrhageError as train does for data or weights that are unfit.
+    """
+    slices = found.read_training(config.max_missing, console).table.sort_values("image_id", ignore_index=True)
+    table = limit_patients(slices, config.limit, config.folds, config.seed)
+    source = WindowedSource(found.build_source(table, config.size, config.crop), config.window_set)
+    folds = split_folds(table, config.folds, config.seed)
+    fold = 0 if config.fold == ALL_FOLDS else int(config.fold)
+    data = build_fold(source, table[KEPT_COLUMNS], folds, fold, config)
+    set_precision(config.precision)
+    model = start_model(Run.nowhere(), config, 0)
+    # The whole network learns from here on; earlier, frozen epochs are quicker.
+    prepare_epoch(model, config, config.freeze_epochs)
+    batches = build_batches(config, data, config.freeze_epochs)
+    console.say(f"timing {TIMED_STEPS} steps of {config.batch} slices")
+    stepped, fed, predicted = _time_network(model, batches, config)
+    drawn = len(draw_epoch(data.train, data.draw, config.seed, config.freeze_epochs))
+    return TrainingPlan(
+        stepped=stepped,
+        read=_time_feed(batches, config),
+        fed=fed,
+        predicted=predicted,
+        slices_an_epoch=drawn if config.steps is None else min(drawn, config.steps * config.batch),
+        held_out_slices=len(data.held_out),
+        epochs=config.epochs,
+        folds=config.folds if config.fold == ALL_FOLDS else 1,
+        model_bytes=sum(int(np.prod(array.shape)) * 4 for array in model.weights),
+        models_kept=len(config.average_epochs),
+        peak_bytes=_peak_memory(),
+    )
+
+
+def describe_plan(plan: TrainingPlan) -> str:
+    """Returns the plan as text for a terminal."""
+    return "\n".join(
+        [
+            f"images a second: network alone {plan.stepped:.0f}, feed alone {plan.read:.0f}, "
+            f"network fed {plan.fed:.0f}, validation {plan.predicted:.0f}",
+            f"bottleneck: {plan.bottleneck}",
+            f"hours: {plan.hours_an_epoch:.2g} an epoch of {plan.slices_an_epoch} slices and {plan.held_out_slices} held "
+            f"out; {plan.hours:.2g} for {count(plan.epochs, 'epoch')} of {count(plan.folds, 'fold')}",
+            f"memory: {plan.peak_bytes / 1e9:.1f} GB at its highest so far; disk: some {plan.disk_bytes / 1e9:.2f} GB",
+            "(estimated from the steps timed just now, on this machine as busy as it is)",
+        ]
+    )
+
+
+def _time_network(model: keras.Model, batches: SliceBatches, config: Config) -> tuple[float, float, float]:
+    """Returns images a second of training on one batch in memory, of training on the feed, and of prediction."""
+    images, labels = batches[0]
+    steps = min(TIMED_STEPS, len(batches))
+    repeated = np.concatenate([images] * steps), np.concatenate([labels] * steps)
+    feed = BatchRange(batches, 0, steps)
+
+    def step() -> None:
+        model.fit(*repeated, batch_size=config.batch, epochs=1, verbose=0, shuffle=False)
+
+    def step_fed() -> None:
+        model.fit(feed, epochs=1, verbose=0, shuffle=False)
+
+    def predict() -> None:
+        model.predict(repeated[0], batch_size=config.batch, verbose=0)
+
+    shown = min(steps * config.batch, batches.slice_count)
+    return _rate(step, len(repeated[0])), _rate(step_fed, shown), _rate(predict, len(repeated[0]))
+
+
+def _time_feed(batches: SliceBatches, config: Config) -> float:
+    steps = min(TIMED_STEPS, len(batches))
+    with ThreadPoolExecutor(config.workers) as pool:
+        return _rate(
+            lambda: list(pool.map(batches.__getitem__, range(steps))), min(steps * config.batch, batches.slice_count)
+        )
+
+
+def _rate(work: Callable[[], object], images: int) -> float:
+    """Returns images a second of the second time `work` is done; the first compiles and fills caches."""
+    work()
+    started = time.monotonic()
+    work()
+    return images / (time.monotonic() - started)
+
+
+def _peak_memory() -> int:
+    # Linux counts in KB, macOS in bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
