@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "src" / "hemorrhage"
-ROOMS = ["errors", "files", "ct", "data", "models", "pipeline", "report", "web", "cli", "__main__"]
+ROOMS = ["errors", "files", "ct", "data", "models", "pipeline", "report", "web", "arguments", "cli", "__main__"]
 KERAS = {"keras", "tensorflow", "jax", "torch"}
 
 

@@ -10,15 +10,13 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from hemorrhage import __version__
+from hemorrhage.arguments import build_parser
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.pipeline.console import Console
-
-NOT_CLINICAL = "Research use only, not for clinical decisions."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = build_parser().parse_args(arguments)
     try:
-        return int(options.verb(options))
+        return _VERBS[options.name](options)
     except (HemorrhageError, OSError) as error:
         print(f"hemorrhage {options.name}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1 if options.name == "audit" else 2
@@ -45,212 +43,6 @@ def _leave_at_once(status: int) -> None:
     if "tensorflow" in sys.modules:
         sys.stdout.flush()
         os._exit(status)
-
-
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}. Try '{self.prog} --help'.\n")
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Returns the parser of the whole command line; parsed options have `verb`, to be called, and `name`."""
-    parser = _Parser(
-        prog="hemorrhage",
-        description=f"Intracranial hemorrhage in head CT, from DICOM to submission.csv. {NOT_CLINICAL}",
-        epilog="Begin with: hemorrhage phantom input/phantom, then: hemorrhage train input --model compact --run first",
-    )
-    parser.add_argument("--version", action="version", version=f"hemorrhage {__version__}")
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for add in _ADDERS:
-        add(verbs)
-    return parser
-
-
-def _add_verb(verbs: Any, name: str, verb: Any, summary: str, example: str) -> argparse.ArgumentParser:
-    parser = verbs.add_parser(
-        name,
-        help=summary,
-        description=summary,
-        epilog=f"example:\n  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(verb=verb, name=name)
-    return parser
-
-
-def _add_phantom(verbs: Any) -> None:
-    parser = _add_verb(
-        verbs,
-        "phantom",
-        _phantom,
-        "Write a synthetic data set in Kaggle's layout: heads made from anatomy, with and without bleeding.",
-        "hemorrhage phantom input/phantom --patients 60 --seed 0",
-    )
-    parser.add_argument("out", type=Path, metavar="OUT", help="folder to write; must be new or empty")
-    parser.add_argument("--patients", type=int, default=60, help="how many (default 60, some 32 slices each)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed makes other heads (default 0)")
-    parser.add_argument("--size", type=int, default=512, help="pixels a side (default 512, as scanners store)")
-
-
-def _add_audit(verbs: Any) -> None:
-    parser = _add_verb(
-        verbs,
-        "audit",
-        _audit,
-        "Print what a data set holds; exit 1 where training on it would be unsafe.",
-        "hemorrhage audit input",
-    )
-    _add_input(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
-    parser.add_argument("--quick", action="store_true", help="read headers alone, not pixels")
-
-
-def _add_prepare(verbs: Any) -> None:
-    parser = _add_verb(
-        verbs,
-        "prepare",
-        _prepare,
-        "Decode every slice once into a store, which then stands wherever INPUT did. May be killed and started again.",
-        "hemorrhage prepare input --out stores/256 --size 256",
-    )
-    _add_input(parser)
-    parser.add_argument("--out", type=Path, required=True, metavar="STORE", help="folder, new or begun before")
-    parser.add_argument("--size", type=int, default=256, metavar="PX", help="pixels a side, 128 to 512 (default 256)")
-    parser.add_argument("--crop", default="none", help="none, or head: a square around the head (default none)")
-    parser.add_argument("--patients", type=int, metavar="N", help="only so many training patients, stratified; no test")
-    parser.add_argument(
-        "--min-head", type=float, default=0.0, metavar="F", help="training skips slices whose share of head is below F"
-    )
-    parser.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (default all cores)"
-    )
-    parser.add_argument(
-        "--cluster", metavar="URL", help="a Dask scheduler that shares this file system: tcp://host:8786"
-    )
-    parser.add_argument("--shard", metavar="I/N", help="only part I (from 0) of N, to be merged later")
-
-
-def _add_merge(verbs: Any) -> None:
-    parser = _add_verb(
-        verbs,
-        "merge",
-        _merge,
-        "Join what several 'prepare --shard I/N' made into one store.",
-        "hemorrhage merge stores/256 stores/part-0 stores/part-1",
-    )
-    parser.add_argument("store", type=Path, metavar="STORE", help="folder of the whole store")
-    parser.add_argument("parts", type=Path, nargs="+", metavar="SHARD", help="folders of the parts")
-
-
-def _add_train(verbs: Any) -> None:
-    parser = _add_verb(
-        verbs,
-        "train",
-        _train,
-        "Train a network on a data set in Kaggle's layout, into submissions/RUN.",
-        "hemorrhage train input --model effb4 --run first --fold 0 --set draw=balance-any",
-    )
-    _add_input(parser)
-    parser.add_argument("--model", help="resnet50, effb2, effb4, effb4-ns or compact (default: the preset's)")
-    parser.add_argument("--run", metavar="NAME", help="name of the run, a folder under submissions/ (not with --plan)")
-    parser.add_argument("--preset", default="default", help="default, original-resnet50, original-effb4 or demo")
-    parser.add_argument("--fold", metavar="K", help="the fold held out, from 0, or 'all' to train each (default 0)")
-    parser.add_argument("--folds", type=int, metavar="N", help="how many folds by patient (default 5)")
-    parser.add_argument("--epochs", type=int, metavar="E", help="(default: the model's, 4 for the large ones)")
-    parser.add_argument("--size", type=int, metavar="PX", help="pixels a side that the network sees (default 256)")
-    parser.add_argument("--batch", type=int, metavar="B", help="slices a step (default 32)")
-    parser.add_argument("--steps", type=int, metavar="N", help="at most so many batches an epoch")
-    parser.add_argument("--limit", type=int, metavar="SLICES", help="use whole patients up to about so many slices")
-    parser.add_argument("--weights", metavar="W", help="imagenet, none, or a file (.keras, .h5) or run folder")
-    parser.add_argument("--windows", metavar="LIST", help="such as brain,subdural,bone or brain,80/200,soft_tissue")
-    parser.add_argument("--seed", type=int, metavar="S", help="of folds, draws, weights and augmentation (default 0)")
-    parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
-    parser.add_argument("--plan", action="store_true", help="time a few steps and print the run's hours; train nothing")
-    parser.add_argument("--max-hours", type=float, metavar="H", help="stop in good order after H hours, to be resumed")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="any other value of the config, such as dropout=0.2; an unknown key names its nearest",
-    )
-
-
-def _add_predict(verbs: Any) -> None:
-    parser = _add_verb(
-        verbs,
-        "predict",
-        _predict,
-        "Predict held-out and test slices with a run, or the slices of any folder of DICOM files.",
-        "hemorrhage predict first input --tta identity,mirror",
-    )
-    parser.add_argument("run", metavar="NAME", help="a run, a folder under submissions/")
-    _add_input(parser)
-    parser.add_argument(
-        "--tta",
-        metavar="VIEWS",
-        help="out of identity, mirror, turn_left, turn_right, crop, mirror_crop (default: the run's)",
-    )
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where predictions.csv of a plain folder goes")
-
-
-def _add_submit(verbs: Any) -> None:
-    parser = _add_verb(
-        verbs,
-        "submit",
-        _submit,
-        "Write and check submission.csv from a run's test predictions. Nothing is uploaded.",
-        "hemorrhage submit first",
-    )
-    parser.add_argument("run", metavar="NAME", help="a run, a folder under submissions/")
-    parser.add_argument("--allow-missing", type=int, metavar="N", help="let up to N slices have the prevalence")
-    parser.add_argument("--clip", type=float, default=1e-6, help="keep probabilities this far from 0 and 1")
-
-
-def _add_score(verbs: Any) -> None:
-    parser = _add_verb(
-        verbs,
-        "score",
-        _score,
-        "Score a submission against answers, both Kaggle's long CSV.",
-        "hemorrhage score submissions/demo/submission.csv input/phantom/stage_2_test_answers.csv",
-    )
-    parser.add_argument("submission", type=Path, metavar="SUBMISSION")
-    parser.add_argument("answers", type=Path, metavar="ANSWERS")
-    parser.add_argument(
-        "--threshold", type=float, metavar="T", help="for the second confusion table (default: best F1)"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
-
-
-def _add_demo(verbs: Any) -> None:
-    parser = _add_verb(
-        verbs,
-        "demo",
-        _demo,
-        "Run the whole competition on a phantom data set: phantom, train, predict, submit, score.",
-        "hemorrhage demo",
-    )
-    parser.add_argument("--quick", action="store_true", help="fewer heads and epochs: shows the path, not the score")
-
-
-_ADDERS = (
-    _add_phantom,
-    _add_audit,
-    _add_prepare,
-    _add_merge,
-    _add_train,
-    _add_predict,
-    _add_submit,
-    _add_score,
-    _add_demo,
-)
-
-
-def _add_input(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", type=Path, metavar="INPUT", help="folder with the data in it or below it")
 
 
 def _load_keras_quietly() -> None:
@@ -435,3 +227,16 @@ def _print_line(text: str) -> None:
 
 def _warn_line(text: str) -> None:
     print(f"warning: {text}", file=sys.stderr, flush=True)
+
+
+_VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "phantom": _phantom,
+    "audit": _audit,
+    "prepare": _prepare,
+    "merge": _merge,
+    "train": _train,
+    "predict": _predict,
+    "submit": _submit,
+    "score": _score,
+    "demo": _demo,
+}

@@ -105,8 +105,8 @@ def describe_plan(plan: TrainingPlan) -> str:
             f"images a second: network alone {plan.stepped:.0f}, feed alone {plan.read:.0f}, "
             f"network fed {plan.fed:.0f}, validation {plan.predicted:.0f}",
             f"bottleneck: {plan.bottleneck}",
-            f"hours: {plan.hours_an_epoch:.2g} an epoch of {plan.slices_an_epoch} slices and {plan.held_out_slices} held "
-            f"out; {plan.hours:.2g} for {count(plan.epochs, 'epoch')} of {count(plan.folds, 'fold')}",
+            f"hours: {plan.hours_an_epoch:.2g} an epoch of {plan.slices_an_epoch} slices and {plan.held_out_slices} "
+            f"held out; {plan.hours:.2g} for {count(plan.epochs, 'epoch')} of {count(plan.folds, 'fold')}",
             f"memory: {plan.peak_bytes / 1e9:.1f} GB at its highest so far; disk: some {plan.disk_bytes / 1e9:.2f} GB",
             "(estimated from the steps timed just now, on this machine as busy as it is)",
         ]
