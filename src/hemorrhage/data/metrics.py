@@ -18,6 +18,7 @@ def label_log_losses(truth: np.ndarray, probability: np.ndarray) -> np.ndarray:
     `truth` and `probability` are N x 6 in the order of LABELS. Raises HemorrhageError for other shapes, no rows,
     labels other than 0 and 1, or probabilities that are not finite.
     """
+    truth, probability = np.asarray(truth), np.asarray(probability)
     _check_pair(truth, probability)
     clipped = np.clip(probability.astype(np.float64), SCORER_CLIP, 1 - SCORER_CLIP)
     chance = np.where(truth.astype(np.float64) == 1, clipped, 1 - clipped)
