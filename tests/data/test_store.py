@@ -27,8 +27,8 @@ CODES = np.random.default_rng(0).integers(0, 245, size=(6, SIZE, SIZE), dtype=np
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Returns a store of two shards with four and two slices, and one slice that could not be read."""
-    write_frame(frame_path(tmp_path, 0), list(CODES[:4]), SIZE)
-    write_frame(frame_path(tmp_path, 1), list(CODES[4:]), SIZE)
+    write_frame(frame_path(tmp_path, 0), CODES[:4])
+    write_frame(frame_path(tmp_path, 1), CODES[4:])
     table = pd.DataFrame(
         {
             "image_id": [f"ID_{number}" for number in range(7)],
@@ -76,7 +76,7 @@ def test_slices_that_are_not_in_the_store_are_no_slices(folder: Path) -> None:
 
 def test_the_same_codes_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.b2nd", "b.b2nd"):
-        write_frame(tmp_path / name, list(CODES), SIZE)
+        write_frame(tmp_path / name, CODES)
     assert (tmp_path / "a.b2nd").read_bytes() == (tmp_path / "b.b2nd").read_bytes()
 
 
@@ -121,3 +121,10 @@ def test_a_frame_full_of_something_else_is_an_error_and_no_image(folder: Path) -
     path.write_bytes(bytes(path.stat().st_size))
     with pytest.raises(HemorrhageError, match=r"00000\.b2nd"):
         StoreSource(open_store(folder)).read_codes("ID_0")
+
+
+def test_threads_share_the_frames_they_open(folder: Path) -> None:
+    source = StoreSource(open_store(folder))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: source.read_codes(f"ID_{number % 6}"), range(100)))
+    assert sorted(source._frames) == [0, 1]

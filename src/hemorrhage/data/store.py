@@ -10,7 +10,6 @@ STORE/store-plan.json, plan.parquet  which slice goes into which shard; what a b
 
 import hashlib
 import threading
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -74,12 +73,12 @@ def shard_table_path(folder: Path, shard: int) -> Path:
     return folder / "shards" / f"{shard:05d}.parquet"
 
 
-def write_frame(path: Path, codes: Sequence[np.ndarray], size: int) -> None:
-    """Writes uint8 size x size slices as one frame with a slice a chunk, atomically."""
-    stacked = np.stack(codes) if codes else np.empty((0, size, size), dtype=np.uint8)
+def write_frame(path: Path, codes: np.ndarray) -> None:
+    """Writes uint8 N x size x size codes as one frame with a slice a chunk, atomically."""
+    size = codes.shape[1]
     with replacing(path) as temporary:
         blosc2.asarray(
-            stacked,
+            codes,
             chunks=(1, size, size),
             blocks=(1, size, size),
             cparams=_COMPRESSION,
@@ -148,7 +147,8 @@ class StoreSource:
         there = store.table[store.table["error"].isna()]
         places = zip(there["shard"].to_list(), there["place"].to_list(), strict=True)
         self._places = dict(zip(there["image_id"].to_list(), places, strict=True))
-        self._of_thread = threading.local()
+        self._frames: dict[int, _Frame] = {}
+        self._opening = threading.Lock()
 
     def read_codes(self, image_id: str) -> np.ndarray:
         """Returns the slice as in SliceSource; raises KeyError for an id that the store does not have.
@@ -157,23 +157,38 @@ class StoreSource:
         """
         shard, place = self._places[image_id]
         codes = np.empty((self._size, self._size), dtype=np.uint8)
+        frame = self._frame(shard)
         try:
-            self._frame(shard).schunk.decompress_chunk(place, codes)
+            with frame.lock:
+                frame.array.schunk.decompress_chunk(place, codes)
         except (RuntimeError, ValueError) as error:
             path = frame_path(self._folder, shard)
             raise HemorrhageError(f"{path}: slice {image_id} is damaged ({error}). {_COPY}") from error
         return codes
 
-    def _frame(self, shard: int) -> blosc2.NDArray:
-        # A frame decompresses into a context of its own, so that no two threads may share one. The array is kept, not
-        # its schunk alone, which does not keep its array alive.
-        frames: dict[int, blosc2.NDArray] = self._of_thread.__dict__.setdefault("frames", {})
-        if shard not in frames:
-            frames[shard] = self._open_frame(frame_path(self._folder, shard))
-        return frames[shard]
+    def _frame(self, shard: int) -> "_Frame":
+        # Shared by all threads: an open frame holds a file and some 0.1 MB, and a full store has some 430.
+        with self._opening:
+            if shard not in self._frames:
+                self._frames[shard] = _open_frame(frame_path(self._folder, shard))
+            return self._frames[shard]
 
-    def _open_frame(self, path: Path) -> blosc2.NDArray:
-        try:
-            return blosc2.open(str(path), mode="r", mmap_mode="r", dparams=blosc2.DParams(nthreads=1))
-        except (RuntimeError, ValueError, OSError) as error:
-            raise HemorrhageError(f"{path}: not a frame of a store ({error}). {_COPY}") from error
+
+@dataclass(frozen=True)
+class _Frame:
+    """An open frame, and the lock that a reader holds, since it decompresses into a context of its own.
+
+    The array is kept, not its schunk alone, which does not keep its array alive.
+    """
+
+    array: blosc2.NDArray
+    lock: threading.Lock
+
+
+def _open_frame(path: Path) -> _Frame:
+    try:
+        # Not memory-mapped: pages of the map would count as memory of this process until others need it.
+        array = blosc2.open(str(path), mode="r", dparams=blosc2.DParams(nthreads=1))
+    except (RuntimeError, ValueError, OSError) as error:
+        raise HemorrhageError(f"{path}: not a frame of a store ({error}). {_COPY}") from error
+    return _Frame(array, threading.Lock())

@@ -93,12 +93,16 @@ def write_shard(job: ShardJob) -> int:
     """
     for leftover in (job.folder / "shards").glob(f".{job.shard:05d}-*"):
         leftover.unlink()
-    described = [_describe(job, row) for row in job.rows.to_dict("records")]
-    codes = [codes for codes, _ in described if codes is not None]
-    places = np.cumsum([codes is not None for codes, _ in described]) - 1
-    table = pd.DataFrame([facts for _, facts in described], columns=list(_FACTS)).astype(_FACTS)
-    table["place"] = pd.array(np.where(table["error"].isna(), places, -1), dtype="Int32")
-    write_frame(frame_path(job.folder, job.shard), codes, job.size)
+    kept = np.empty((len(job.rows), job.size, job.size), dtype=np.uint8)
+    count, facts = 0, []
+    for row in job.rows.to_dict("records"):
+        codes, found = _describe(job, row)
+        facts.append(found | {"place": -1 if codes is None else count})
+        if codes is not None:
+            kept[count] = codes
+            count += 1
+    table = pd.DataFrame(facts, columns=list(_FACTS)).astype(_FACTS)
+    write_frame(frame_path(job.folder, job.shard), kept[:count])
     # The rows come last: a shard counts as done when they are there.
     rows = job.rows.drop(columns=["error"]).reset_index(drop=True)
     write_table(shard_table_path(job.folder, job.shard), pd.concat([rows, table], axis=1))
@@ -180,6 +184,7 @@ def _run(executor: Executor, jobs: Sequence[ShardJob], total: int, console: Cons
 # What a worker finds out about a slice, beside what the plan knows.
 _FACTS: dict[str, Any] = {
     "error": "object",
+    "place": "Int32",
     "pixel_hash": "object",
     "codes_hash": "object",
     "is_constant": "boolean",
