@@ -60,7 +60,7 @@ def _load_keras_quietly() -> None:
             count_gpus()
             # It warns of every network of an ensemble as a retracing.
             logging.getLogger("tensorflow").setLevel(logging.ERROR)
-        except Exception:
+        except (ImportError, OSError, RuntimeError):  # what a library that cannot load raises
             held.seek(0)
             os.write(shown, held.read())
             raise
