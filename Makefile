@@ -13,7 +13,7 @@ HEMORRHAGE := .venv/bin/hemorrhage
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-quick phantom audit prepare train predict submit score bench bench-size check format test clean
+.PHONY: help setup demo demo-quick phantom audit prepare train predict submit score bench bench-size bench-table check format test clean
 
 help: ## this list
 	@echo "Intracranial hemorrhage in head CT: from DICOM to submission.csv. Not for clinical use."
@@ -58,6 +58,9 @@ bench: $(READY) ## images a second of the feed against the original's generator 
 
 bench-size: $(READY) ## a store of 100,000 slices against one of 1,000, and memory over three epochs
 	$(PYTHON) -m tests.bench.feed --size-check
+
+bench-table: $(READY) ## seconds and memory of every step over the whole label table
+	$(PYTHON) -m tests.bench.table
 
 check: $(READY) ## format, lint, types and tests
 	$(PYTHON) -m ruff format --check src tests

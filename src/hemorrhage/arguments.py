@@ -60,12 +60,14 @@ def _add_audit(verbs: Any) -> None:
     parser = _add_verb(
         verbs,
         "audit",
-        "Print what a data set holds; exit 1 where training on it would be unsafe.",
+        "Print what a data set or a store holds; exit 1 where training on it would be unsafe.",
         "hemorrhage audit input",
     )
     _add_input(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
-    parser.add_argument("--quick", action="store_true", help="read headers alone, not pixels")
+    parser.add_argument(
+        "--quick", action="store_true", help="read headers alone, not pixels (of a store, its table is read anyway)"
+    )
 
 
 def _add_prepare(verbs: Any) -> None:

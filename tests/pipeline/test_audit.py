@@ -4,9 +4,12 @@ from pathlib import Path
 import pydicom
 import pytest
 
+from hemorrhage.data.layout import find_data_set
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.pipeline.audit import Findings, audit, format_facts
 from hemorrhage.pipeline.console import SILENT
+from hemorrhage.pipeline.prepare import prepare
+from hemorrhage.pipeline.store_plan import StoreOptions
 
 
 def run_audit(folder: Path, quick: bool = False) -> Findings:
@@ -138,3 +141,21 @@ def test_the_real_slices_are_safe(real_data: Path) -> None:
     assert findings.facts["train slices"]["readable"] == 228
     assert findings.facts["test slices"]["readable"] == 110
     assert findings.facts["across train and test"]["patients in both"] == 0
+
+
+def test_a_store_is_audited_like_its_files(data_folder: Path, workplace: Path) -> None:
+    files = train_files(data_folder)
+    change(files[0], PatientID="ID_00000000")
+    change(files[8], PatientID="ID_99999999")
+    dataset = pydicom.dcmread(files[8])
+    dataset.PixelData = pydicom.dcmread(files[0]).PixelData
+    dataset.save_as(files[8], enforce_file_format=False)
+    files[1].unlink()
+    files[2].write_text("not DICOM")
+    prepare(find_data_set(data_folder), workplace / "store", StoreOptions(128), None, 1, None, SILENT)
+    of_files, of_store = run_audit(data_folder), run_audit(workplace / "store")
+    del of_files.facts["labels"]["file"], of_store.facts["labels"]["file"]
+    assert of_store.facts == of_files.facts
+    assert len(of_store.unsafe) == len(of_files.unsafe) == 2
+    assert [line.split(":")[0] for line in of_store.warnings] == [line.split(":")[0] for line in of_files.warnings]
+    assert of_store.facts["pixel-identical slices"]["groups across patients"] == 1

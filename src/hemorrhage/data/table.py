@@ -5,6 +5,7 @@ import itertools
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -114,7 +115,13 @@ def _map(describe: Callable[[Path], dict[str, Any]], paths: Sequence[Path], work
         return
     # Spawned, not forked: a forked child would inherit the locks of TensorFlow's threads.
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(describe, paths, chunksize=256)
+        try:
+            yield from pool.map(describe, paths, chunksize=256)
+        except BrokenProcessPool as error:
+            raise HemorrhageError(
+                f"{paths[0].parent}: a process that reads headers was ended from outside, for want of memory perhaps. "
+                "Start again."
+            ) from error
 
 
 def _collect(rows: Iterator[dict[str, Any]]) -> pd.DataFrame:

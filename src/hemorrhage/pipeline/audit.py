@@ -1,6 +1,5 @@
 """The verb audit: what a data set holds, and whether it is safe to train on."""
 
-import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from hemorrhage.data.labels import LABELS, SUBTYPES, Labels, read_labels, read_probabilities
-from hemorrhage.data.layout import DataSet, find_data_set, list_slice_files
-from hemorrhage.data.table import scan_slices
+from hemorrhage.data.labels import LABELS, SUBTYPES, Labels
 from hemorrhage.pipeline.console import Console
+from hemorrhage.pipeline.evidence import Evidence, read_folder_evidence, read_store_evidence
+from hemorrhage.pipeline.inputs import StoreInput, find_input
 
 MAX_BAD_SHARE = 0.001
 """Above this share of labelled files missing or unreadable, a data set is not what it says it is."""
@@ -31,24 +30,30 @@ class Findings:
 
 
 def audit(input_folder: Path, quick: bool, console: Console) -> Findings:
-    """Returns what the data set under `input_folder` holds.
+    """Returns what the data set or the store under `input_folder` holds.
 
-    Every slice is decoded, unless `quick` asks for headers alone (then unreadable pixels and identical slices stay
-    unseen). Raises HemorrhageError where there is no data set or its CSV is malformed.
+    Every DICOM slice is decoded, unless `quick` asks for headers alone (then unreadable pixels and identical slices
+    stay unseen); a store is judged by its table. Raises HemorrhageError where there is no data set or its CSV is
+    malformed.
     """
-    data_set = find_data_set(input_folder)
-    findings = Findings()
-    labels = read_labels(data_set.labels_csv)
-    train = _scan(data_set.train_folder, quick, console)
-    test = _scan(data_set.test_folder, quick, console)
-    _audit_labels(findings, data_set.labels_csv, labels)
-    _audit_training_files(findings, labels.table, train)
-    _audit_test_files(findings, data_set, test)
+    found = find_input(input_folder)
+    if isinstance(found, StoreInput):
+        return judge(read_store_evidence(found.store))
+    return judge(read_folder_evidence(found.data_set, quick, console))
+
+
+def judge(evidence: Evidence) -> Findings:
+    """Returns what the evidence amounts to."""
+    findings = Findings(warnings=list(evidence.notes))
+    train, test = evidence.train, evidence.test
+    _audit_labels(findings, evidence.labels_file, evidence.labels)
+    _audit_training_files(findings, evidence.labels.table, train)
+    _audit_test_files(findings, evidence.sample_ids, test)
     for section, scan in (("train slices", train), ("test slices", test)):
         findings.facts[section] = describe_slices(scan)
     _audit_ids(findings, train, test)
-    if not quick:
-        _audit_identical(findings, labels.table, train, test)
+    if "pixel_hash" in train and train["pixel_hash"].notna().any():
+        _audit_identical(findings, evidence.labels.table, train, test)
     return findings
 
 
@@ -70,17 +75,6 @@ def describe_slices(scan: pd.DataFrame) -> dict[str, Any]:
         "slices touched by the PixelRepresentation fix": int(readable["is_wrapped"].sum()),
         "constant slices": int(readable["is_constant"].fillna(False).sum()),
     }
-
-
-def _scan(folder: Path | None, quick: bool, console: Console) -> pd.DataFrame:
-    paths = list_slice_files(folder) if folder is not None else []
-    what = f"{'headers' if quick else 'slices'} of {folder.name}" if folder is not None else ""
-    return scan_slices(
-        paths,
-        with_pixels=not quick,
-        workers=os.cpu_count() or 1,
-        progress=lambda rows, total: console.track(rows, total, what),
-    )
 
 
 def _audit_labels(findings: Findings, path: Path, labels: Labels) -> None:
@@ -105,10 +99,11 @@ def _audit_labels(findings: Findings, path: Path, labels: Labels) -> None:
 
 
 def _audit_training_files(findings: Findings, labels: pd.DataFrame, scan: pd.DataFrame) -> None:
-    labelled = scan[scan["image_id"].isin(labels["image_id"])]
+    # Lists and sets, since Series.isin of text takes seconds at the competition's size.
+    known, there = set(labels["image_id"].to_list()), scan["image_id"].to_list()
+    labelled = scan[[image_id in known for image_id in there]]
     unreadable = labelled[labelled["error"].notna()]
-    missing = sorted(set(labels["image_id"]) - set(scan["image_id"]))
-    extra = sorted(set(scan["image_id"]) - set(labels["image_id"]))
+    missing, extra = sorted(known.difference(there)), sorted(set(there) - known)
     findings.facts["labelled files"] = {
         "missing": len(missing),
         "unreadable": len(unreadable),
@@ -128,19 +123,15 @@ def _audit_training_files(findings: Findings, labels: pd.DataFrame, scan: pd.Dat
         findings.unsafe.append(f"{len(without)} labelled files have no patient id: {_name(without['image_id'])}")
 
 
-def _audit_test_files(findings: Findings, data_set: DataSet, scan: pd.DataFrame) -> None:
+def _audit_test_files(findings: Findings, sample_ids: frozenset[str] | None, scan: pd.DataFrame) -> None:
     unreadable = scan[scan["error"].notna()]
     if len(unreadable):
         findings.warnings.append(f"{len(unreadable)} test files cannot be read: {_name_errors(unreadable)}")
-    if data_set.sample_csv is None:
-        findings.warnings.append(
-            "There is no stage_2_sample_submission.csv; a submission takes the test folder's files."
-        )
+    if sample_ids is None:
         return
-    sample = set(read_probabilities(data_set.sample_csv)["image_id"])
-    missing, extra = sorted(sample - set(scan["image_id"])), sorted(set(scan["image_id"]) - sample)
+    missing, extra = sorted(sample_ids - set(scan["image_id"])), sorted(set(scan["image_id"]) - sample_ids)
     findings.facts["test files"] = {
-        "in the sample submission": len(sample),
+        "in the sample submission": len(sample_ids),
         "missing": len(missing),
         "unreadable": len(unreadable),
         "not in the sample submission": len(extra),
@@ -177,17 +168,20 @@ def _audit_identical(findings: Findings, labels: pd.DataFrame, train: pd.DataFra
     slices = everything[everything["pixel_hash"].notna() & ~everything["is_constant"].fillna(True).astype(bool)]
     repeated = slices[slices["pixel_hash"].duplicated(keep=False)]
     groups = repeated.merge(labels, on="image_id", how="left").groupby("pixel_hash")
-    across = [group for _, group in groups if group["patient_id"].nunique() > 1]
-    disagreeing = [group for group in across if (group[list(LABELS)].dropna().nunique() > 1).any()]
+    is_across = groups["patient_id"].nunique() > 1
+    # nunique leaves out the test's missing labels.
+    is_disagreeing = is_across & (groups[list(LABELS)].nunique() > 1).any(axis=1)
+    across, disagreeing = int(is_across.sum()), int(is_disagreeing.sum())
     findings.facts["pixel-identical slices"] = {
         "groups": groups.ngroups,
-        "groups across patients": len(across),
-        "of these with labels that disagree": len(disagreeing),
+        "groups across patients": across,
+        "of these with labels that disagree": disagreeing,
     }
     if across:
+        named = repeated[repeated["pixel_hash"].isin(is_across.index[is_across])].groupby("pixel_hash")["image_id"]
         findings.warnings.append(
-            f"{len(across)} groups of pixel-identical slices lie under different patients, {len(disagreeing)} of them "
-            f"with labels that disagree: {_name(' = '.join(group['image_id']) for group in across)}"
+            f"{across} groups of pixel-identical slices lie under different patients, {disagreeing} of them "
+            f"with labels that disagree: {_name(named.agg(' = '.join))}"
         )
 
 

@@ -120,7 +120,7 @@ class StoreInput:
         return self.store.table[self.store.table["part"] == part].reset_index(drop=True)
 
 
-def find_input(input_folder: Path) -> Input:
+def find_input(input_folder: Path) -> DicomInput | StoreInput:
     """Returns the store or the data set in or below `input_folder`.
 
     Raises HemorrhageError where there is none, or more than one of either kind.
@@ -134,7 +134,7 @@ def find_input(input_folder: Path) -> Input:
     return found
 
 
-def find_any_input(input_folder: Path) -> Input | None:
+def find_any_input(input_folder: Path) -> DicomInput | StoreInput | None:
     """Returns what find_input does, and None where there is neither a store nor a data set."""
     if not input_folder.is_dir():
         raise HemorrhageError(f"{input_folder}: expected a folder with the data, found none.")
