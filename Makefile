@@ -4,6 +4,7 @@ INPUT ?= input
 RUN ?= $(MODEL)
 OUT ?= input/phantom
 STORE ?= stores/256
+SHEETS ?= sheets
 ANSWERS ?= $(INPUT)/stage_2_test_answers.csv
 # More flags for the verb, such as ARGS="--epochs 2 --size 128".
 ARGS ?=
@@ -13,7 +14,7 @@ HEMORRHAGE := .venv/bin/hemorrhage
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-quick phantom audit prepare train predict submit score bench bench-size bench-table check format test clean
+.PHONY: help setup demo demo-quick phantom audit prepare train predict submit score bench bench-size bench-table bench-gpu realism transfer check format test clean
 
 help: ## this list
 	@echo "Intracranial hemorrhage in head CT: from DICOM to submission.csv. Not for clinical use."
@@ -61,6 +62,15 @@ bench-size: $(READY) ## a store of 100,000 slices against one of 1,000, and memo
 
 bench-table: $(READY) ## seconds and memory of every step over the whole label table
 	$(PYTHON) -m tests.bench.table
+
+bench-gpu: $(READY) ## a training step on a GPU alone and fed from a store, over batch sizes (flags: ARGS)
+	$(PYTHON) -m tests.bench.gpu $(ARGS)
+
+realism: $(READY) ## phantom slices (OUT) held against real ones (HEMORRHAGE_REAL_DATA), sheets into SHEETS
+	$(PYTHON) -m tests.bench.realism $(OUT) --out $(SHEETS)
+
+transfer: $(READY) ## how well RUN, trained on phantoms, reads real slices (HEMORRHAGE_REAL_DATA)
+	$(PYTHON) -m tests.bench.transfer $(RUN)
 
 check: $(READY) ## format, lint, types and tests
 	$(PYTHON) -m ruff format --check src tests

@@ -158,8 +158,10 @@ def build_peers(paths: Mapping[str, Path], size: int) -> dict[str, Way]:
     except ImportError as error:
         print(f"monai: absent ({error}); pip install monai")
         return {}
+    # More threads than this process has cores wait for each other: two on one core take 40 times as long.
     torch.set_num_threads(1)
-    load = LoadImage(reader="PydicomReader", image_only=True, ensure_channel_first=True)
+    # LoadImage turns rows into columns unless it is told not to, and takes longer over it.
+    load = LoadImage(reader="PydicomReader", image_only=True, ensure_channel_first=True, swap_ij=False)
     resize = Resize((size, size), mode="area")
     scales = [ScaleIntensityRange(window.low, window.high, 0.0, 1.0, clip=True) for window in ORIGINAL_WINDOWS]
 
