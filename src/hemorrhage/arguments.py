@@ -54,6 +54,9 @@ def _add_phantom(verbs: Any) -> None:
     parser.add_argument("--patients", type=int, default=60, help="how many (default 60, some 32 slices each)")
     parser.add_argument("--seed", type=int, default=0, help="another seed makes other heads (default 0)")
     parser.add_argument("--size", type=int, default=512, help="pixels a side (default 512, as scanners store)")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (default all cores)"
+    )
 
 
 def _add_audit(verbs: Any) -> None:

@@ -74,7 +74,12 @@ def _phantom(options: argparse.Namespace) -> int:
 
     console, patients = _console(), options.patients
     summary = write_phantom(
-        options.out, patients, options.seed, options.size, lambda plans: console.track(plans, patients, "patients")
+        options.out,
+        patients,
+        options.seed,
+        options.size,
+        lambda made: console.track(made, patients, "patients"),
+        options.workers,
     )
     print(f"wrote {options.out}: {summary}\nnext: {_program()} train {options.out} --model compact --run first")
     return 0

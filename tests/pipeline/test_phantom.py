@@ -2,7 +2,12 @@
 
 import hashlib
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,10 +17,10 @@ import numpy as np
 import pytest
 
 from hemorrhage.ct.dicom import Header, read_header, read_slice
-from hemorrhage.ct.phantom import STORED_FORMS, SUBTYPES
+from hemorrhage.ct.phantom import GENERATOR_VERSION, STORED_FORMS, SUBTYPES
 from hemorrhage.data.labels import LABELS, read_labels
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.pipeline import phantom
+from hemorrhage.pipeline import phantom, phantom_patient
 from hemorrhage.pipeline.phantom import DATASET_FOLDER, PhantomSummary, write_phantom
 from hemorrhage.pipeline.phantom_plan import draw_plan
 
@@ -23,7 +28,7 @@ from hemorrhage.pipeline.phantom_plan import draw_plan
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PhantomSummary]:
     out = tmp_path_factory.mktemp("phantom") / "out"
-    return out, write_phantom(out, patients=16, seed=0, size=32)
+    return out, write_phantom(out, patients=12, seed=0, size=32)
 
 
 @pytest.fixture(scope="module")
@@ -109,41 +114,64 @@ def test_all_header_groups_occur_and_are_decoded(
 def test_train_and_test_share_no_patient_and_series_are_regular(headers: dict[str, list[Header]]) -> None:
     patients = {split: {h.patient_id for h in group} for split, group in headers.items()}
     assert not patients["train"] & patients["test"]
-    assert len(patients["train"] | patients["test"]) == 16
+    assert len(patients["train"] | patients["test"]) == 12
     assert all(re.fullmatch("ID_[0-9a-f]{8}", str(p)) for group in patients.values() for p in group)
     series: dict[str | None, list[Header]] = {}
     for header in headers["train"] + headers["test"]:
         series.setdefault(header.series_id, []).append(header)
-    assert len(series) == 17
+    assert len(series) == 14
     for slices in series.values():
         z_mm = np.sort([h.z_mm for h in slices])
-        assert 25 <= len(slices) <= 40
-        assert np.diff(z_mm) == pytest.approx(np.diff(z_mm)[0], rel=1e-3)
+        assert 20 <= len(slices) <= 60
+        steps_mm = np.diff(z_mm)
+        # The skull base may be cut half as thick as the rest.
+        fine = int(np.sum(steps_mm < 0.75 * steps_mm[-1]))
+        assert steps_mm[fine:] == pytest.approx(steps_mm[-1], rel=1e-3)
+        assert steps_mm[:fine] == pytest.approx(steps_mm[-1] / 2, rel=1e-3)
         assert len({(h.patient_id, h.study_id, h.orientation, h.rescale_intercept) for h in slices}) == 1
 
 
 def test_phantom_json_says_what_made_it(written: tuple[Path, PhantomSummary]) -> None:
     facts = json.loads((written[0] / "phantom.json").read_text())
-    assert {"generator_version": 1, "seed": 0, "patients": 16, "size": 32}.items() <= facts.items()
+    made_by = {"generator_version": GENERATOR_VERSION, "seed": 0, "patients": 12, "size": 32}
+    assert made_by.items() <= facts.items()
+    assert facts["subtype_frequencies"] == "every subtype in train and in test"
+    assert re.fullmatch("[0-9a-f]{64}", facts["data_hash"])
     assert facts["mask_bits"] == {label: bit for bit, label in enumerate(LABELS[:5])}
-    assert "16 patients" in str(written[1])
+    assert "12 patients" in str(written[1])
 
 
 def test_the_same_arguments_write_the_same_bytes_and_another_seed_others(tmp_path: Path) -> None:
     for name, seed in (("a", 4), ("b", 4), ("c", 5)):
         write_phantom(tmp_path / name, patients=1, seed=seed, size=32)
+    hashes = [json.loads((tmp_path / name / "phantom.json").read_text())["data_hash"] for name in ("a", "b", "c")]
+    assert hashes[0] == hashes[1] != hashes[2]
     assert digest(tmp_path / "a") == digest(tmp_path / "b")
     images = [set(digest(next((tmp_path / name).rglob("stage_2_train"))).values()) for name in ("a", "c")]
     assert not images[0] & images[1]
 
 
-def test_a_patient_does_not_depend_on_the_order_of_making(tmp_path: Path) -> None:
-    def backwards(plans: Iterable[phantom.PatientPlan]) -> Iterator[phantom.PatientPlan]:
-        return reversed(list(plans))
+def test_neither_the_order_of_making_nor_the_number_of_workers_changes_a_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = write_phantom(tmp_path / "forwards", patients=2, seed=1, size=32)
+    assert write_phantom(tmp_path / "workers", patients=2, seed=1, size=32, workers=2) == summary
+    monkeypatch.setattr(phantom, "draw_plan", lambda patients, seed: draw_plan(patients, seed)[::-1])
+    write_phantom(tmp_path / "backwards", patients=2, seed=1, size=32)
+    assert digest(tmp_path / "forwards") == digest(tmp_path / "workers") == digest(tmp_path / "backwards")
 
-    write_phantom(tmp_path / "forwards", patients=2, seed=1, size=32)
-    write_phantom(tmp_path / "backwards", patients=2, seed=1, size=32, progress=backwards)
-    assert digest(tmp_path / "forwards") == digest(tmp_path / "backwards")
+
+def test_progress_sees_every_patient(tmp_path: Path) -> None:
+    seen: list[object] = []
+
+    def watch(made: Iterable[object]) -> Iterator[object]:
+        for each in made:
+            assert not (tmp_path / "out").exists()
+            seen.append(each)
+            yield each
+
+    write_phantom(tmp_path / "out", patients=2, seed=1, size=32, progress=watch)
+    assert len(seen) == 2
 
 
 def test_two_series_of_a_patient_differ(tmp_path: Path) -> None:
@@ -162,7 +190,7 @@ def test_two_series_of_a_patient_differ(tmp_path: Path) -> None:
     assert plan.index < 3
 
 
-@pytest.mark.parametrize("patients", [12, 13, 40, 300])
+@pytest.mark.parametrize("patients", [12, 13, 40, 199])
 @pytest.mark.parametrize("seed", range(5))
 def test_a_plan_has_every_subtype_on_both_sides_and_every_form(patients: int, seed: int) -> None:
     plans = draw_plan(patients, seed)
@@ -171,7 +199,9 @@ def test_a_plan_has_every_subtype_on_both_sides_and_every_form(patients: int, se
     for in_test in (False, True):
         assert {s for plan in plans if plan.in_test is in_test for s in plan.subtypes} == set(SUBTYPES)
     assert {form for plan in plans for form in plan.forms} == set(STORED_FORMS)
-    assert all((len(plan.subtypes) > 0) or plan.severity == 0 for plan in plans)
+    assert all(len(plan.subtypes) == len(plan.extents) for plan in plans)
+    assert all(0 < extent < 1 for plan in plans for extent in plan.extents)
+    assert all(plan.second is None or plan.second in plan.subtypes for plan in plans)
     assert 0.3 <= np.mean([bool(plan.subtypes) for plan in plans]) <= 0.5
 
 
@@ -185,7 +215,7 @@ def test_a_plan_of_many_has_the_real_proportions() -> None:
         "subarachnoid": 0.179,
         "subdural": 0.169,
     }
-    assert share == pytest.approx(real, abs=0.02)
+    assert share == pytest.approx(real, abs=0.004)
     forms = Counter(form for plan in plans for form in plan.forms)
     assert forms[STORED_FORMS[0]] / sum(forms.values()) == pytest.approx(0.542, abs=0.01)
 
@@ -219,6 +249,8 @@ def test_one_patient_is_enough(tmp_path: Path) -> None:
         ({"size": 31}, "Expected images of 32 to 1024 pixels a side. Received: 31."),
         ({"size": 1025}, "Received: 1025."),
         ({"seed": -1}, "Expected a seed of 0 or more. Received: -1."),
+        ({"seed": 2**63}, "Received one of 19 digits."),
+        ({"workers": 0}, "Expected 1 worker or more. Received: 0."),
     ],
 )
 def test_arguments_out_of_range_are_refused(tmp_path: Path, changed: dict[str, int], message: str) -> None:
@@ -236,22 +268,71 @@ def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
     assert digest(tmp_path) == {"mine.txt": hashlib.sha256(b"mine").hexdigest()}
 
 
-def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
+def test_an_empty_folder_is_filled_even_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "real")
     write_phantom(tmp_path / "out", patients=1, size=32)
-    assert (tmp_path / "out" / "phantom.json").is_file()
+    names = {DATASET_FOLDER, "phantom.json", "stage_2_test_answers.csv"}
+    assert {path.name for path in (tmp_path / "real").iterdir()} == names
+    assert (tmp_path / "out").is_symlink()
 
 
+@pytest.mark.parametrize("is_there", [False, True])
 @pytest.mark.parametrize(
     ("thrown", "raised"), [(KeyboardInterrupt(), KeyboardInterrupt), (OSError(28, "No space left"), HemorrhageError)]
 )
 def test_an_interrupted_run_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, thrown: BaseException, raised: type[BaseException]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, thrown: BaseException, raised: type[BaseException], is_there: bool
 ) -> None:
     def fail(*_: object) -> None:
         raise thrown
 
-    monkeypatch.setattr(phantom, "write_slice", fail)
+    monkeypatch.setattr(phantom_patient, "write_slice", fail)
+    if is_there:
+        (tmp_path / "out").mkdir()
     with pytest.raises(raised):
         write_phantom(tmp_path / "out", patients=1, size=32)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.rglob("*")) == ([tmp_path / "out"] if is_there else [])
+
+
+def start_verb(folder: Path, workers: int, before: str = "") -> "subprocess.Popen[str]":
+    """Starts `hemorrhage phantom` on many patients, in a process group of its own, after the statements `before`."""
+    words = ["phantom", str(folder / "out"), "--patients", "200", "--size", "64", "--workers", str(workers)]
+    code = f"import sys\n{before}\nfrom hemorrhage.cli import main\nif __name__ == '__main__': sys.exit(main({words}))"
+    (folder.parent / "verb.py").write_text(code)
+    return subprocess.Popen(
+        [sys.executable, str(folder.parent / "verb.py")], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_disk_that_refuses_is_one_line_and_leaves_nothing(tmp_path: Path, workers: int) -> None:
+    (tmp_path / "in").mkdir()
+    limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))"
+    verb = start_verb(tmp_path / "in", workers, limit)
+    errors = verb.communicate(timeout=120)[1].splitlines()
+    assert verb.returncode == 2
+    assert "could not be written" in errors[-1] and "Free some space" in errors[-1]
+    assert not any("Traceback" in line for line in errors)
+    assert list((tmp_path / "in").iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_verb_leaves_nothing_and_no_process(tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "in").mkdir()
+    verb = start_verb(tmp_path / "in", workers=2)
+    deadline = time.monotonic() + 120
+    while not any((tmp_path / "in").rglob("*.dcm")) and verb.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    # To the whole group, as a terminal sends Ctrl-C.
+    os.killpg(verb.pid, number) if number == signal.SIGINT else verb.send_signal(number)
+    errors = verb.communicate(timeout=60)[1]
+    assert verb.returncode == 2
+    assert "Traceback" not in errors
+    assert list((tmp_path / "in").iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        # Python's own tracker of resources ends a moment after the verb.
+        for _ in range(100):
+            os.killpg(verb.pid, 0)
+            time.sleep(0.05)

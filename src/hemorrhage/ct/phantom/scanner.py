@@ -1,4 +1,4 @@
-"""The scanner: where the slices lie, what the beam averages, the table, the noise, and the stored size."""
+"""The scanner: what its beam averages, hardens and starves, what lies about the head, its kernel and its noise."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,30 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from hemorrhage.ct.phantom.anatomy import AIR_HU, EQUATOR_MM, Head, locate, shade_outside
+from hemorrhage.ct.phantom.anatomy import Head, locate, shade_outside
+from hemorrhage.ct.phantom.beam import shade_hardening, shade_streaks, trace_paths
 from hemorrhage.ct.phantom.blood import SUBTYPES, Bleed
-from hemorrhage.ct.phantom.brain import shade_brain
+from hemorrhage.ct.phantom.brain import Brain, shade_brain
+from hemorrhage.ct.phantom.metal import metal_share, shade_metals, shade_skin_metals
+from hemorrhage.ct.phantom.mimics import Mimic, shade_mimics
+from hemorrhage.ct.phantom.noise import Grain, build_grain, draw_spectrum, shade_noise
+from hemorrhage.ct.phantom.place import Place
+from hemorrhage.ct.phantom.scan import Scan, build_plane, draw_scan
 from hemorrhage.ct.phantom.space import Plane, mix, soft_edge
 from hemorrhage.ct.phantom.stain import build_pressure, shade_bleeds
+from hemorrhage.ct.phantom.table import shade_holder, shade_loose
+
+__all__ = [
+    "HU_HIGH",
+    "HU_LOW",
+    "MIN_AREA_MM2",
+    "RenderedSlice",
+    "Scan",
+    "build_plane",
+    "draw_scan",
+    "render_masks",
+    "render_series",
+]
 
 HU_LOW, HU_HIGH = -1000, 2000
 """Every rendered value lies here, and so inside the range of every stored form the competition has."""
@@ -18,52 +37,16 @@ HU_LOW, HU_HIGH = -1000, 2000
 MIN_AREA_MM2 = 25.0
 """The smallest cross-section of blood that makes a slice positive; a reader sees nothing smaller."""
 
-_SUB_SLICES = 3
 _FINEST = 256
+_GLOW_NEAR_MM, _GLOW_WIDE_MM = 1.7, 4.5
+"""The spread of the glow about an edge, and of the quarter as much that reaches farther; set so that the brain's HU
+fall off with the depth under the skull as they do in the competition's slices."""
+
+_NOTHING_HU = -300.0
+"""Where a slice is thinner than this, what lies about the head can show."""
+
 # Blood in sulci is thinner than a slice; at half a share no mask would remain of what is plainly seen.
 _MASK_SHARE = {subtype: 0.35 if subtype == "subarachnoid" else 0.5 for subtype in SUBTYPES}
-
-
-@dataclass(frozen=True)
-class Scan:
-    """One acquisition: angles in radians, lengths in mm, noise in HU at 512 pixels.
-
-    Slice k lies at `first_z_mm + k * step_mm` of the table; `pose` turns the head (yaw in the image plane, roll to
-    one side, pitch chin to chest), `tilt` the gantry; `offset_mm` is where the head lies in the image (x, y).
-    """
-
-    slices: int
-    first_z_mm: float
-    step_mm: float
-    tilt: float
-    pose: tuple[float, float, float]
-    offset_mm: tuple[float, float]
-    field_mm: float
-    noise_hu: float
-    sharpness_px: float
-    table: str
-    table_y_mm: float
-
-    @property
-    def across(self) -> tuple[float, float, float]:
-        """The direction of an image row in patient coordinates."""
-        return (1.0, 0.0, 0.0)
-
-    @property
-    def down(self) -> tuple[float, float, float]:
-        """The direction of an image column in patient coordinates."""
-        return (0.0, float(np.cos(self.tilt)), float(-np.sin(self.tilt)))
-
-    def z_mm(self, index: int) -> float:
-        """The table position of slice `index`, counted from the neck to the vertex."""
-        return self.first_z_mm + index * self.step_mm
-
-    def corner_mm(self, index: int, size: int) -> tuple[float, float, float]:
-        """Where the centre of slice `index`'s first pixel lies in patient coordinates, at `size` pixels."""
-        half_mm = self.field_mm * (size - 1) / size / 2
-        middle_mm = (-self.offset_mm[0], -self.offset_mm[1], self.z_mm(index))
-        x, y, z = (m - half_mm * (a + d) for m, a, d in zip(middle_mm, self.across, self.down, strict=True))
-        return (x, y, z)
 
 
 @dataclass(frozen=True)
@@ -74,51 +57,54 @@ class RenderedSlice:
     masks: dict[str, np.ndarray]
 
 
-def draw_scan(rng: np.random.Generator, head: Head) -> Scan:
-    """Returns an acquisition of the whole head: 25 to 40 slices from below the skull base past the vertex."""
-    tilt = float(rng.choice([0.0, 0.0, rng.uniform(0.05, 0.38)]))
-    first_z_mm, last_z_mm = (
-        rng.uniform(-62, -42),
-        (head.vertex_mm - head.scalp_mm) * head.scale[2] + rng.uniform(-10, 4),
-    )
-    slices = int(np.clip(round((last_z_mm - first_z_mm) / rng.choice([5.0, 5.0, 5.0, 4.5, 4.2])) + 1, 25, 40))
-    pitch = 0.6 * tilt + rng.normal(0, 0.06)
-    return Scan(
-        slices=slices,
-        first_z_mm=first_z_mm,
-        step_mm=(last_z_mm - first_z_mm) / (slices - 1),
-        tilt=tilt,
-        pose=(rng.normal(0, 0.1), rng.normal(0, 0.04), pitch),
-        offset_mm=(rng.normal(0, 5), rng.normal(0, 7)),
-        field_mm=512 * rng.uniform(0.43, 0.5),
-        noise_hu=rng.uniform(2.5, 5.0),
-        sharpness_px=rng.uniform(0.6, 1.1),
-        table=str(rng.choice(["cradle", "rests", "none"])),
-        table_y_mm=rng.uniform(112, 122),
-    )
+@dataclass(frozen=True)
+class Content:
+    """What is in a head that not every head has: its bleeds, and what looks like one and is none."""
+
+    bleeds: tuple[Bleed, ...]
+    mimics: tuple[Mimic, ...]
+
+
+@dataclass(frozen=True)
+class _Cavity:
+    """What is inside the skull: the brain, None where the plane misses it, HU, and the share of blood by subtype."""
+
+    brain: Brain | None
+    pixels_hu: np.ndarray
+    shares: dict[str, np.ndarray]
 
 
 def render_series(
-    head: Head, bleeds: Sequence[Bleed], scan: Scan, size: int, rng: np.random.Generator
+    head: Head, bleeds: Sequence[Bleed], scan: Scan, size: int, rng: np.random.Generator, mimics: Sequence[Mimic] = ()
 ) -> Iterator[RenderedSlice]:
     """Yields the slices of one acquisition from the neck to the vertex, each `size` x `size`, one at a time.
 
-    `rng` makes the noise alone: anatomy and masks depend on head, bleeds and scan only.
+    `rng` makes the noise alone: anatomy and masks depend on head, bleeds, mimics and scan only.
     """
-    table_hu = _shade_table(scan, _inner_size(size))
+    content = Content(tuple(bleeds), tuple(mimics))
+    holder_hu = shade_holder(scan.table, scan.field_mm, _inner_size(size))
+    grain = build_grain(size, scan.field_mm / size, scan.kernel.blur_mm, scan.kernel.floor_per_mm)
+    spectrum = draw_spectrum(rng, size)
     for index in range(scan.slices):
-        pixels_hu, shares = _average_slice(head, bleeds, scan, index, _inner_size(size))
-        pixels_hu = np.where(pixels_hu < -700, np.maximum(pixels_hu, table_hu), pixels_hu)
-        pixels_hu = _resize(pixels_hu, size) + _draw_noise(rng, pixels_hu, scan, size)
+        pixels_hu, shares = _average_slice(head, content, scan, index, _inner_size(size))
+        pixels_hu = _add_surroundings(pixels_hu, holder_hu, scan, index)
+        pixels_hu = _reconstruct(pixels_hu, scan, index, (spectrum, grain), rng)
         stored_hu = np.clip(np.rint(pixels_hu), HU_LOW, HU_HIGH).astype(np.int16)
         masks = {subtype: _build_mask(shares.get(subtype), scan, subtype, size) for subtype in SUBTYPES}
         yield RenderedSlice(stored_hu, masks)
+        # Slices that share rays share their noise.
+        kept = np.float32(scan.overlap)
+        spectrum = kept * spectrum + np.sqrt(1 - kept**2) * draw_spectrum(rng, size)
 
 
-def render_masks(head: Head, bleeds: Sequence[Bleed], scan: Scan, size: int) -> Iterator[dict[str, np.ndarray]]:
+def render_masks(
+    head: Head, bleeds: Sequence[Bleed], scan: Scan, size: int, mimics: Sequence[Mimic] = ()
+) -> Iterator[dict[str, np.ndarray]]:
     """Yields the masks that render_series yields for the same arguments, without the pixels."""
+    content = Content(tuple(bleeds), tuple(mimics))
     for index in range(scan.slices):
-        _, shares = _average_slice(head, bleeds, scan, index, _inner_size(size))
+        planes = _build_planes(head, scan, index, _inner_size(size))
+        shares = _average_shares([_shade_cavity(head, content, locate(head, plane)).shares for plane in planes])
         yield {subtype: _build_mask(shares.get(subtype), scan, subtype, size) for subtype in SUBTYPES}
 
 
@@ -127,83 +113,103 @@ def _inner_size(size: int) -> int:
     return min(2 * size, _FINEST)
 
 
-def build_plane(head: Head, scan: Scan, z_mm: float, size: int) -> Plane:
-    """Returns the points of the slice at table position `z_mm` in the head's coordinates, `size` x `size`."""
-    turn = _rotation(*scan.pose) / np.array(head.scale)[:, np.newaxis]
-    pixel_mm = scan.field_mm / size
-    grid_mm = (np.arange(size) - (size - 1) / 2) * pixel_mm
-    shift = np.array([-scan.offset_mm[0], -scan.offset_mm[1], z_mm - EQUATOR_MM])
-    # The head turns about its middle, not about the neck.
-    origin_mm = turn @ shift + np.array([0, 0, EQUATOR_MM / head.scale[2]])
-    return Plane(origin_mm, turn @ np.array(scan.across), turn @ np.array(scan.down), grid_mm)
-
-
-def _rotation(yaw: float, roll: float, pitch: float) -> np.ndarray:
-    def turn(first: int, second: int, angle: float) -> np.ndarray:
-        matrix = np.eye(3)
-        matrix[[first, second], [first, second]] = np.cos(angle)
-        matrix[first, second], matrix[second, first] = -np.sin(angle), np.sin(angle)
-        return matrix
-
-    return turn(0, 1, yaw) @ turn(0, 2, roll) @ turn(1, 2, pitch)
-
-
 def _average_slice(
-    head: Head, bleeds: Sequence[Bleed], scan: Scan, index: int, size: int
+    head: Head, content: Content, scan: Scan, index: int, size: int
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """The mean of the planes within one slice's thickness: partial volume along z."""
-    offsets = ((np.arange(_SUB_SLICES) + 0.5) / _SUB_SLICES - 0.5) * scan.step_mm
     total_hu = np.zeros((size, size), dtype=np.float32)
+    shares = []
+    planes = _build_planes(head, scan, index, size)
+    for plane in planes:
+        place = locate(head, plane)
+        pixels_hu = shade_outside(head, place)
+        cavity = _shade_cavity(head, content, place)
+        if cavity.brain is not None:
+            pixels_hu = mix(pixels_hu, cavity.pixels_hu, soft_edge(place.depth_mm))
+            # Last, since an operation changes bone and scalp as well.
+            pixels_hu = shade_mimics(content.mimics, place, cavity.brain, pixels_hu)
+        total_hu += shade_metals(scan.metals, plane, pixels_hu) / len(planes)
+        shares.append(cavity.shares)
+    return total_hu, _average_shares(shares)
+
+
+def _build_planes(head: Head, scan: Scan, index: int, size: int) -> list[Plane]:
+    """The planes within a slice, evenly apart; half of them lie in the second pose where the head moved."""
+    thick_mm, z_mm = scan.thickness_mm(index), scan.z_mm(index)
+    # The skull of the vertex is nearly level: few planes would show as steps.
+    near_vertex = z_mm > head.vertex_mm * head.scale[2] - 22
+    count = 2 if thick_mm < 3 else 5 if near_vertex else 3
+    motion = scan.motion if scan.motion and scan.motion.first <= index <= scan.motion.last else None
+    offsets_mm = ((np.arange(count) + 0.5) / count - 0.5) * thick_mm
+    return [
+        build_plane(head, scan, z_mm + offset_mm, size, motion if number % 2 else None)
+        for number, offset_mm in enumerate(offsets_mm)
+    ]
+
+
+def _shade_cavity(head: Head, content: Content, place: Place) -> _Cavity:
+    edge = soft_edge(place.depth_mm)
+    if not edge.any():
+        return _Cavity(None, place.depth_mm, {})
+    brain = shade_brain(head, place, build_pressure(content.bleeds, place, content.mimics))
+    inside_hu, shares = shade_bleeds(content.bleeds, place, brain)
+    return _Cavity(brain, inside_hu, {subtype: share * edge for subtype, share in shares.items()})
+
+
+def _average_shares(planes: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     totals: dict[str, np.ndarray] = {}
-    for offset_mm in offsets:
-        pixels_hu, shares = _shade_plane(head, bleeds, build_plane(head, scan, scan.z_mm(index) + offset_mm, size))
-        total_hu += pixels_hu / _SUB_SLICES
+    for shares in planes:
         for subtype, share in shares.items():
-            totals[subtype] = totals.get(subtype, 0) + share / _SUB_SLICES
-    return total_hu, totals
+            totals[subtype] = totals.get(subtype, 0) + share / len(planes)
+    return totals
 
 
-def _shade_plane(head: Head, bleeds: Sequence[Bleed], plane: Plane) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    place = locate(head, plane)
-    pixels_hu = shade_outside(head, place)
-    cavity = soft_edge(place.depth_mm)
-    if not cavity.any():
-        return pixels_hu, {}
-    pressure = build_pressure(bleeds, place)
-    brain = shade_brain(head, place, pressure)
-    inside_hu, shares = shade_bleeds(bleeds, place, brain)
-    return mix(pixels_hu, inside_hu, cavity), {subtype: share * cavity for subtype, share in shares.items()}
+def _add_surroundings(pixels_hu: np.ndarray, holder_hu: np.ndarray, scan: Scan, index: int) -> np.ndarray:
+    """The slice with metal on the skin, and with the head-holder, sheets and tubes about it."""
+    z_mm = scan.z_mm(index)
+    pixels_hu = shade_skin_metals(scan.skin_metals, pixels_hu, scan.field_mm, z_mm, scan.thickness_mm(index))
+    about_hu = np.maximum(holder_hu, shade_loose(scan.table, scan.field_mm, z_mm, len(holder_hu)))
+    return np.where(pixels_hu < _NOTHING_HU, np.maximum(pixels_hu, about_hu), pixels_hu)
 
 
-def _shade_table(scan: Scan, size: int) -> np.ndarray:
-    """The table's cross-section, the same in every slice: float32 size x size, air elsewhere."""
-    grid_mm = ((np.arange(size) - (size - 1) / 2) * scan.field_mm / size).astype(np.float32)
-    v_mm, u_mm = np.meshgrid(grid_mm, grid_mm, indexing="ij")
-    table_hu = np.full((size, size), AIR_HU, dtype=np.float32)
-    if scan.table == "none":
-        return table_hu
-    middle_mm, radius_mm = (scan.table_y_mm - 150, 150.0) if scan.table == "cradle" else (0.0, scan.table_y_mm)
-    shell_mm = 1.5 - np.abs(np.hypot(u_mm, v_mm - middle_mm) - radius_mm)
-    reach = v_mm > 60 if scan.table == "cradle" else (np.abs(u_mm) > 85) & (v_mm > 10)
-    return mix(table_hu, 150.0, soft_edge(shell_mm) * reach)
+def _reconstruct(
+    pixels_hu: np.ndarray, scan: Scan, index: int, noise: tuple[np.ndarray, Grain], rng: np.random.Generator
+) -> np.ndarray:
+    """The slice as the scanner makes it, at the stored size: hardened, streaked, blurred or sharpened, noisy."""
+    spectrum, grain = noise
+    paths = trace_paths(pixels_hu, scan.field_mm)
+    artifacts_hu = shade_hardening(paths, scan.hardening)
+    metal = metal_share(pixels_hu)
+    if metal.any():
+        artifacts_hu = artifacts_hu + shade_streaks(rng, metal, scan.field_mm)
+    sharp_hu = _filter_edges(np.minimum(pixels_hu, 3071), scan)
+    clean_hu = _resize(sharp_hu, grain.size) + _resize(artifacts_hu, grain.size)
+    sigma_px = 0.4 * scan.kernel.blur_mm / (scan.field_mm / grain.size)
+    if sigma_px > 0.4:
+        clean_hu = cv2.GaussianBlur(clean_hu, (0, 0), sigma_px)
+    # Half as thick a slice counts half as many photons; scanners make up for about half of that.
+    noise_hu = scan.noise_hu * (scan.step_mm / scan.thickness_mm(index)) ** 0.25
+    return clean_hu + shade_noise(spectrum, grain, paths, noise_hu)
+
+
+def _filter_edges(pixels_hu: np.ndarray, scan: Scan) -> np.ndarray:
+    """What a scanner makes of edges: the glow of bone, and with a sharp kernel a bright rim on it and a dark beside."""
+    pixel_mm = scan.field_mm / len(pixels_hu)
+    near_hu = cv2.GaussianBlur(pixels_hu, (0, 0), _GLOW_NEAR_MM / pixel_mm)
+    quarter_hu = cv2.resize(np.maximum(pixels_hu - 80, 0), None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    wide_hu = cv2.GaussianBlur(quarter_hu, (0, 0), _GLOW_WIDE_MM / pixel_mm / 4)
+    glow = np.float32(scan.kernel.glow)
+    glowing_hu = pixels_hu + glow * (near_hu - pixels_hu) + 0.25 * glow * _resize(wide_hu, len(pixels_hu))
+    if scan.kernel.overshoot == 0:
+        return glowing_hu
+    smooth_hu = cv2.GaussianBlur(pixels_hu, (0, 0), 1.1 / pixel_mm)
+    return glowing_hu + np.float32(scan.kernel.overshoot) * (pixels_hu - smooth_hu)
 
 
 def _resize(pixels: np.ndarray, size: int) -> np.ndarray:
     shrinking = pixels.shape[0] > size
     # Linear, since a cubic kernel rings beside bone and leaves a black line on the brain's surface.
     return cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
-
-
-def _draw_noise(rng: np.random.Generator, pixels_hu: np.ndarray, scan: Scan, size: int) -> np.ndarray:
-    """Noise of about a pixel's grain, and streaks from side to side, both stronger where there is much bone."""
-    bone = float(np.mean(pixels_hu > 400)) / max(float(np.mean(pixels_hu > -300)), 0.05)
-    level_hu = scan.noise_hu * (0.8 + 1.6 * bone) * min(1.0, (size / 512) ** 0.6)
-    grain = rng.standard_normal((size, size), dtype=np.float32)
-    sigma = max(scan.sharpness_px * size / 512, 0.3)
-    if sigma > 0.5:
-        grain = cv2.GaussianBlur(grain, (0, 0), sigma) * np.float32(2 * np.sqrt(np.pi) * sigma)
-    streaks = cv2.resize(rng.standard_normal((64, 8)).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
-    return level_hu * grain + np.float32(14 * max(bone - 0.2, 0)) * streaks
 
 
 def _build_mask(share: np.ndarray | None, scan: Scan, subtype: str, size: int) -> np.ndarray:

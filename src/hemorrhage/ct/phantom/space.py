@@ -10,6 +10,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+Points = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Coordinates x, y, z of the same points, mm, of one shape."""
+
 
 @dataclass(frozen=True)
 class Plane:
@@ -22,6 +25,11 @@ class Plane:
     across: np.ndarray
     down: np.ndarray
     grid_mm: np.ndarray
+
+    @property
+    def pixel_mm(self) -> float:
+        """The distance from one point to the next."""
+        return float((self.grid_mm[-1] - self.grid_mm[0]) / (len(self.grid_mm) - 1))
 
     def axis(self, index: int) -> np.ndarray:
         """Returns one head coordinate of every point, float32 N x N: 0 is x, 1 is y, 2 is z."""

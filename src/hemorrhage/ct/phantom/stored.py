@@ -6,7 +6,7 @@ import numpy as np
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from hemorrhage.ct.dicom import Header
-from hemorrhage.ct.phantom.scanner import Scan
+from hemorrhage.ct.phantom.scan import Scan
 
 
 @dataclass(frozen=True)
