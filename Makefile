@@ -14,7 +14,7 @@ HEMORRHAGE := .venv/bin/hemorrhage
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-quick phantom audit prepare train predict submit score bench bench-size bench-table bench-gpu realism transfer check format test clean
+.PHONY: help setup demo demo-quick phantom audit prepare train predict submit score bench bench-size bench-table bench-gpu realism transfer pictures check format test clean
 
 help: ## this list
 	@echo "Intracranial hemorrhage in head CT: from DICOM to submission.csv. Not for clinical use."
@@ -72,18 +72,21 @@ realism: $(READY) ## phantom slices (OUT) held against real ones (HEMORRHAGE_REA
 transfer: $(READY) ## how well RUN, trained on phantoms, reads real slices (HEMORRHAGE_REAL_DATA)
 	$(PYTHON) -m tests.bench.transfer $(RUN)
 
+pictures: $(READY) ## draw the pictures of docs/phantom.md anew
+	$(PYTHON) -m tests.bench.pictures
+
 check: $(READY) ## format, lint, types and tests
 	$(PYTHON) -m ruff format --check src tests
 	$(PYTHON) -m ruff check src tests
 	$(PYTHON) -m mypy
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n auto --dist loadscope
 
 format: $(READY) ## put the code into its form
 	$(PYTHON) -m ruff format src tests
 	$(PYTHON) -m ruff check --fix src tests
 
 test: $(READY) ## the tests alone
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n auto --dist loadscope
 
 clean: ## remove the environment and caches; data and runs stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build src/*.egg-info

@@ -1,5 +1,6 @@
 """The command line as a user meets it: help, one line an error, exit statuses."""
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ import pytest
 
 from hemorrhage.cli import main
 from hemorrhage.data.labels import write_long
+from hemorrhage.data.source import DicomSource
+from hemorrhage.errors import HemorrhageError
 from tests.kaggle import write_kaggle_layout
 
 VERBS = ["phantom", "audit", "train", "predict", "submit", "score", "demo"]
@@ -91,6 +94,42 @@ def test_a_bad_csv_is_one_line(data_folder: Path, capfd: pytest.CaptureFixture[s
     assert "expected a CSV" in fail(capfd, "audit", str(data_folder), status=1)
     csv.write_text(text + "ID_000000000_intracranial,1\n")
     assert "intracranial" in fail(capfd, *train)
+
+
+@pytest.mark.parametrize("hours", ["0", "-1", "nan", "inf"])
+def test_hours_that_are_none_are_refused(data_folder: Path, hours: str, capfd: pytest.CaptureFixture[str]) -> None:
+    line = fail(capfd, "train", str(data_folder), "--run", "first", "--model", "compact", "--max-hours", hours)
+    assert "Expected --max-hours above 0" in line
+
+
+def test_a_shard_is_named_in_ascii_digits(data_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert "--shard I/N" in fail(capfd, "prepare", str(data_folder), "--out", "store", "--shard", "\u0660/\u0662")
+
+
+@pytest.mark.parametrize("how", [["--plan"], ["--run", "first"]])
+def test_a_source_that_fails_in_a_reading_thread_is_one_line(
+    data_folder: Path, how: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read, reads = DicomSource.read_codes, itertools.count()
+
+    def fail_later(source: DicomSource, image_id: str) -> np.ndarray:
+        if next(reads) >= 7:
+            raise HemorrhageError(f"00000.b2nd: slice {image_id} is damaged")
+        return read(source, image_id)
+
+    monkeypatch.setattr(DicomSource, "read_codes", fail_later)
+    settings = ["--folds", "2", "--batch", "2", "--size", "32", "--set", "workers=4"]
+    assert main(["train", str(data_folder), "--model", "compact", *settings, *how]) == 2
+    # Not capfd: where another test loaded TensorFlow before main could quieten it, its own log is there.
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    assert "hemorrhage train: 00000.b2nd: slice" in error.splitlines()[-1]
+
+
+def test_a_warning_is_said_once(data_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    Path("submissions").write_text("a file where the folder should be")
+    assert main(["prepare", str(data_folder), "--out", "store", "--size", "128", "--workers", "1"]) == 0
+    assert len([line for line in capfd.readouterr().err.splitlines() if "header scans are not kept" in line]) == 1
 
 
 def test_two_data_sets_under_the_input_are_both_named(data_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:

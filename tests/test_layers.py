@@ -4,7 +4,8 @@ import ast
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "src" / "hemorrhage"
-ROOMS = ["errors", "files", "ct", "data", "models", "pipeline", "report", "web", "arguments", "cli", "__main__"]
+GROUND = ["errors", "files", "processes"]
+ROOMS = [*GROUND, "ct", "data", "models", "pipeline", "report", "web", "arguments", "cli", "__main__"]
 KERAS = {"keras", "tensorflow", "jax", "torch"}
 
 

@@ -81,20 +81,49 @@ def _add_prepare(verbs: Any) -> None:
         "hemorrhage prepare input --out stores/256 --size 256",
     )
     _add_input(parser)
-    parser.add_argument("--out", type=Path, required=True, metavar="STORE", help="folder, new or begun before")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="STORE",
+        help="folder, new or begun before: the same words go on where a stop was",
+    )
     parser.add_argument("--size", type=int, default=256, metavar="PX", help="pixels a side, 128 to 512 (default 256)")
-    parser.add_argument("--crop", default="none", help="none, or head: a square around the head (default none)")
+    parser.add_argument(
+        "--crop", default="none", metavar="{none,head}", help="none, or head: a square around the head (default none)"
+    )
     parser.add_argument("--patients", type=int, metavar="N", help="only so many training patients, stratified; no test")
     parser.add_argument(
-        "--min-head", type=float, default=0.0, metavar="F", help="training skips slices whose share of head is below F"
+        "--min-head",
+        type=float,
+        default=0.0,
+        metavar="F",
+        help="training skips slices whose share of head is below F; 0.02 leaves out the emptiest (default 0, none)",
     )
     parser.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (default all cores)"
+        "--workers",
+        type=int,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="processes (default all cores); at 512 px each takes some 0.9 GB",
     )
     parser.add_argument(
         "--cluster", metavar="URL", help="a Dask scheduler that shares this file system: tcp://host:8786"
     )
-    parser.add_argument("--shard", metavar="I/N", help="only part I (from 0) of N, to be merged later")
+    parser.add_argument(
+        "--shard", metavar="I/N", help="only part I (from 0) of N, as on N machines; 'merge' then joins their folders"
+    )
+    _add_max_missing(parser)
+
+
+def _add_max_missing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--max-missing",
+        type=float,
+        default=0.05,
+        metavar="F",
+        help="refuse a store where more than this share of slices is missing or unreadable (default 0.05)",
+    )
 
 
 def _add_merge(verbs: Any) -> None:
@@ -105,7 +134,8 @@ def _add_merge(verbs: Any) -> None:
         "hemorrhage merge stores/256 stores/part-0 stores/part-1",
     )
     parser.add_argument("store", type=Path, metavar="STORE", help="folder of the whole store")
-    parser.add_argument("parts", type=Path, nargs="+", metavar="SHARD", help="folders of the parts")
+    parser.add_argument("parts", type=Path, nargs="+", metavar="PART", help="folders that 'prepare --shard' made")
+    _add_max_missing(parser)
 
 
 def _add_train(verbs: Any) -> None:
@@ -155,7 +185,7 @@ def _add_predict(verbs: Any) -> None:
         metavar="VIEWS",
         help="out of identity, mirror, turn_left, turn_right, crop, mirror_crop (default: the run's)",
     )
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where predictions.csv of a plain folder goes")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where the tables go (default: the run's folder)")
 
 
 def _add_submit(verbs: Any) -> None:

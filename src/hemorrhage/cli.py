@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import math
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ from typing import Any
 
 from hemorrhage.arguments import build_parser
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.pipeline.console import Console
+from hemorrhage.pipeline.console import Console, LineBar, unit_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,20 +103,20 @@ def _audit(options: argparse.Namespace) -> int:
 
 
 def _prepare(options: argparse.Namespace) -> int:
-    from hemorrhage.data.layout import find_any_data_set
     from hemorrhage.pipeline.prepare import describe_store, prepare
     from hemorrhage.pipeline.store_plan import StoreOptions
+    from hemorrhage.pipeline.store_slices import find_data_to_prepare
 
     settings = StoreOptions(options.size, options.crop, options.patients, options.min_head)
     choice = _parse_shard(options.shard) if options.shard else None
-    data_set = find_any_data_set(options.input)
-    if data_set is None:
-        raise HemorrhageError(f"{options.input}: expected stage_2_train.csv in it or below it, found none.")
-    manifest = prepare(data_set, options.out, settings, choice, options.workers, options.cluster, _console())
+    data_set = find_data_to_prepare(options.input)
+    manifest = prepare(
+        data_set, options.out, settings, choice, options.workers, options.cluster, _console(), options.max_missing
+    )
     if manifest is None:
         print(f"wrote part {options.shard} into {options.out}\nnext: {_program()} merge STORE {options.out} ...")
     else:
-        _say_store(describe_store(manifest, options.out), options.out)
+        _say_store(describe_store(manifest, options.out), manifest.slices["train"] > 0, options.out)
     return 0
 
 
@@ -123,7 +124,7 @@ def _parse_shard(text: str) -> Any:
     from hemorrhage.pipeline.prepare import ShardChoice
 
     index, slash, count = text.partition("/")
-    if not (slash and index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+    if not (slash and text.isascii() and index.isdecimal() and count.isdecimal() and int(index) < int(count)):
         raise HemorrhageError(f"Expected --shard I/N with I from 0 to N - 1, received {text}.")
     return ShardChoice(int(index), int(count))
 
@@ -131,13 +132,14 @@ def _parse_shard(text: str) -> Any:
 def _merge(options: argparse.Namespace) -> int:
     from hemorrhage.pipeline.prepare import describe_store, merge
 
-    manifest = merge(options.store, options.parts, _console())
-    _say_store(describe_store(manifest, options.store), options.store)
+    manifest = merge(options.store, options.parts, _console(), options.max_missing)
+    _say_store(describe_store(manifest, options.store), manifest.slices["train"] > 0, options.store)
     return 0
 
 
-def _say_store(description: str, folder: Path) -> None:
-    print(f"{description}\nnext: {_program()} train {folder} --model effb4 --run first")
+def _say_store(description: str, can_train: bool, folder: Path) -> None:
+    following = f"train {folder} --model effb4 --run first" if can_train else f"predict RUN {folder}"
+    print(f"{description}\nnext: {_program()} {following}")
 
 
 def _program() -> str:
@@ -155,6 +157,8 @@ def _train(options: argparse.Namespace) -> int:
     started = time.monotonic()
     if options.run is None and not options.plan:
         raise HemorrhageError("Expected --run NAME, the name of a new folder under submissions/ (or --plan).")
+    if options.max_hours is not None and not 0 < options.max_hours < math.inf:
+        raise HemorrhageError(f"Expected --max-hours above 0, received {options.max_hours:g}.")
     flags = {key: value for key in _TRAIN_FLAGS if (value := getattr(options, key)) is not None}
     given = parse_settings(options.set) | flags
     resolve_config(options.preset, given)  # a wrong word is refused before the input is looked for
@@ -186,7 +190,7 @@ def _predict(options: argparse.Namespace) -> int:
 
     for path in predict(options.run, options.input, options.tta, options.out, _console()):
         print(f"wrote {path}")
-        if path.name == "test.parquet":
+        if path.name == "test.parquet" and options.out is None:
             print(f"next: {_program()} submit {options.run}")
     return 0
 
@@ -220,18 +224,32 @@ def _console() -> Console:
     from tqdm import tqdm
 
     def open_bar(total: int, what: str) -> Any:
-        # disable=None: shown on a terminal alone, so that a log holds lines, not redrawn bars.
-        return tqdm(total=total, desc=what, disable=None, leave=False, file=sys.stderr)
+        # A bar is redrawn, so that in a log lines are better.
+        if not sys.stderr.isatty():
+            return LineBar(total, what, _print_progress)
+        return tqdm(total=total, desc=what, unit=f" {unit_of(what)}", leave=False, file=sys.stderr)
 
-    return Console(say=_print_line, warn=_warn_line, bar=open_bar)
+    return Console(say=_print_line, warn=_warn_once(), bar=open_bar)
+
+
+def _print_progress(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _print_line(text: str) -> None:
     print(text, flush=True)
 
 
-def _warn_line(text: str) -> None:
-    print(f"warning: {text}", file=sys.stderr, flush=True)
+def _warn_once() -> Callable[[str], None]:
+    """Returns what prints a warning the first time that it is given, and nothing when it is repeated."""
+    said: set[str] = set()
+
+    def warn(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            print(f"warning: {text}", file=sys.stderr, flush=True)
+
+    return warn
 
 
 _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {

@@ -1,6 +1,7 @@
 """Writing files so that a reader sees the old one or the new one, never a half."""
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from hemorrhage.errors import HemorrhageError
+
+_TEMPORARY = re.compile(r"\..+-[0-9a-f]{32}(\.\w+)?")
 
 
 @contextmanager
@@ -44,6 +47,24 @@ def read_json(path: Path) -> Any:
         raise HemorrhageError(f"{path}: could not be read ({error.strerror or error}).") from error
     except ValueError as error:
         raise HemorrhageError(f"{path}: expected JSON, {error}.") from error
+
+
+def read_object(path: Path, advice: str) -> dict[str, Any]:
+    """Returns the object that the JSON file holds; HemorrhageError, which ends in `advice`, where there is none."""
+    try:
+        value = read_json(path)
+    except HemorrhageError as error:
+        raise HemorrhageError(f"{error} {advice}") from error
+    if not isinstance(value, dict):
+        raise HemorrhageError(f"{path}: expected a JSON object, received {type(value).__name__}. {advice}")
+    return value
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Removes what `replacing` left in `folder` when its process was killed, and nothing else."""
+    for path in folder.glob(".*"):
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def make_folder(path: Path) -> Path:

@@ -12,15 +12,8 @@ import numpy as np
 import pandas as pd
 
 from hemorrhage.data.layout import find_data_set
-from hemorrhage.data.store import (
-    Store,
-    StoreSource,
-    frame_path,
-    hash_file,
-    open_store,
-    write_frame,
-    write_manifest,
-)
+from hemorrhage.data.store import Store, StoreSource, open_store
+from hemorrhage.data.store_files import frame_path, hash_file, write_frame, write_manifest
 from hemorrhage.data.table import write_table
 from hemorrhage.pipeline.phantom import write_phantom
 from tests.bench.feed import draw_ids, feed_ours, prepare_store, readable_ids, time_rate
@@ -89,6 +82,7 @@ def write_repeated(folder: Path, few: Store, frame: Path, count: int) -> Path:
         slices={"train": len(table), "test": 0},
         table_hash=hash_file(folder / "slices.parquet"),
         shards=(frame.stat().st_size,) * shards,
+        frame_hashes=(hash_file(frame),) * shards,
     )
     write_manifest(folder, manifest)
     return folder

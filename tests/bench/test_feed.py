@@ -39,8 +39,10 @@ def ours(path: Path) -> np.ndarray:
 
 
 def test_a_plain_reading_and_ours_agree_everywhere(path: Path, ours: np.ndarray) -> None:
-    worst = np.abs(read_plain(path, SIZE) * 255 - ours).max(axis=(0, 1))
-    assert (worst <= BOUNDS).all()
+    difference = np.abs(read_plain(path, SIZE) * 255 - ours)
+    # What pads the image, far below air, is clipped by ours alone before pixels are averaged: leave its border out.
+    lowest_hu = read_slice(path).pixels_hu.reshape(SIZE, 2, SIZE, 2).min(axis=(1, 3))
+    assert (difference[lowest_hu >= -1024].max(axis=0) <= BOUNDS).all()
 
 
 def test_the_original_and_ours_agree_where_no_pixel_leaves_the_window(path: Path, ours: np.ndarray) -> None:

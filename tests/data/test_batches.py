@@ -96,3 +96,19 @@ def test_an_epoch_without_any_readable_slice_is_an_error(source: WindowedSource,
     with pytest.raises(HemorrhageError, match="Not one of the 5 slices"):
         batches[0]
     assert batches.failure is not None
+
+
+class DamagedSource:
+    def read_codes(self, image_id: str) -> np.ndarray:
+        raise HemorrhageError(f"{image_id} is damaged")
+
+
+def test_a_damaged_source_is_named_whatever_a_backend_makes_of_its_error() -> None:
+    batches = SliceBatches(WindowedSource(DamagedSource(), [BRAIN]), IDS, LABELS_OF_IDS, batch_size=5)
+    with pytest.raises(HemorrhageError, match="ID_0 is damaged"), batches.unwrapping():
+        try:
+            batches[0]
+        except HemorrhageError as error:
+            raise RuntimeError("135 lines of a backend") from error
+    with pytest.raises(ZeroDivisionError), SliceBatches(DamagedSource(), IDS, LABELS_OF_IDS, 5).unwrapping():
+        raise ZeroDivisionError

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,18 @@ def test_hidden_and_foreign_files_are_no_slices(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     assert [path.name for path in list_slice_files(tmp_path)] == ["ID_1.dcm", "ID_2.DCM"]
     assert [path.name for path in list_slice_files(tmp_path, any_name=True)] == ["ID_1.dcm", "ID_2.DCM", "notes.txt"]
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "locked").mkdir()
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:
+        # The tests may run as root, who may do all.
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(HemorrhageError, match=r"locked: the folder could not be read \(Permission denied\)"):
+        list_slice_files(tmp_path)

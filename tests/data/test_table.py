@@ -73,3 +73,16 @@ def test_tables_survive_parquet_and_damage_is_named(make_dicom: MakeDicom, tmp_p
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
     with pytest.raises(HemorrhageError, match=r"t\.parquet"):
         read_table(tmp_path / "t.parquet")
+
+
+def test_a_flipped_byte_in_a_table_is_one_error(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    write_table(path, scan_slices([]))
+    whole, refused = path.read_bytes(), 0
+    for offset in range(len(whole) - 3000, len(whole), 37):
+        path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 0xFF]) + whole[offset + 1 :])
+        try:
+            read_table(path)
+        except HemorrhageError:
+            refused += 1
+    assert refused > 20

@@ -1,3 +1,6 @@
+import os
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -5,11 +8,14 @@ import pandas as pd
 import pytest
 
 from hemorrhage.data.labels import LABELS
+from hemorrhage.data.layout import find_data_set
+from hemorrhage.data.source import SliceSource
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_json, write_json
+from hemorrhage.pipeline import predict as predict_module
 from hemorrhage.pipeline.config import resolve_config
 from hemorrhage.pipeline.console import SILENT, Console
-from hemorrhage.pipeline.inputs import find_input
+from hemorrhage.pipeline.inputs import DicomInput, find_input
 from hemorrhage.pipeline.predict import predict
 from hemorrhage.pipeline.runs import Run
 from hemorrhage.pipeline.train import train
@@ -85,14 +91,102 @@ def test_an_unreadable_and_a_missing_test_slice_keep_their_place_with_the_reason
     assert test["any"].isna().sum() == 2
 
 
-def test_another_data_set_gets_test_predictions_alone(workplace: Path, trained: Run) -> None:
+@dataclass(frozen=True)
+class OneIsUnreadable(DicomInput):
+    """A data set that knows of one training slice that it cannot be read, as a store does."""
+
+    def list_training(self, console: Console) -> pd.DataFrame:
+        table = super().list_training(console)
+        assert table is not None
+        return table.assign(error=table["error"].mask(table["image_id"] == self.bad, "cut short"))
+
+    def build_source(self, slices: pd.DataFrame, size: int, crop: str) -> SliceSource:
+        assert self.bad not in set(slices["image_id"])
+        return super().build_source(slices, size, crop)
+
+    @property
+    def bad(self) -> str:
+        return str(pd.read_parquet("submissions/first/out_of_fold.parquet")["image_id"][1])
+
+
+def test_a_held_out_slice_that_became_unreadable_keeps_its_place_with_the_reason(
+    data_folder: Path, trained: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = OneIsUnreadable(find_data_set(data_folder))
+    bad, before = found.bad, pd.read_parquet(trained.out_of_fold_path)["image_id"].tolist()
+    monkeypatch.setattr(predict_module, "find_any_input", lambda folder: found)
+    said: list[str] = []
+    predict("first", data_folder, "identity", None, Console(said.append, said.append, SILENT.bar))
+    table = pd.read_parquet(trained.out_of_fold_path)
+    assert table["image_id"].tolist() == before
+    assert table.loc[table["error"].notna(), ["image_id", "error"]].to_numpy().tolist() == [[bad, "cut short"]]
+    assert table["any"].isna().tolist() == table["error"].notna().tolist()
+    assert said == [f"1 of {len(before)} held-out slices have no prediction; first {bad}: cut short"]
+
+
+def test_part_of_the_data_gets_test_predictions_alone(workplace: Path, trained: Run) -> None:
     before = trained.out_of_fold_path.read_bytes()
     other = write_kaggle_layout(workplace / "other" / "input", patients=3)
     said: list[str] = []
     console = Console(say=said.append, warn=said.append, bar=SILENT.bar)
     assert predict("first", other, None, None, console) == [trained.test_path]
-    assert "not the data set that the run was trained on" in said[0]
+    assert "28 of the 40 slices of submissions/first are not in this input" in said[0]
     assert trained.out_of_fold_path.read_bytes() == before
+
+
+def rename_images(folder: Path) -> Path:
+    """Gives every image of a data set another id, and returns the folder."""
+    for path in folder.glob("*/*.dcm"):
+        path.rename(path.with_name(path.name.replace("ID_0", "ID_f")))
+    for path in folder.glob("*.csv"):
+        path.write_text(path.read_text().replace("ID_0", "ID_f"))
+    return folder
+
+
+def test_predictions_of_other_test_images_are_not_overwritten_but_go_where_out_says(
+    workplace: Path, data_folder: Path, trained: Run
+) -> None:
+    predict("first", data_folder, "identity", None, SILENT)
+    before = [path.read_bytes() for path in (trained.test_path, trained.out_of_fold_path)]
+    other = rename_images(write_kaggle_layout(workplace / "other" / "input", patients=3))
+    with pytest.raises(HemorrhageError, match=r"12 of images that this input does not have .* nothing was overwritten"):
+        predict("first", other, "identity", None, SILENT)
+    said: list[str] = []
+    written = predict("first", other, "identity", workplace / "out", Console(said.append, said.append, SILENT.bar))
+    assert written == [workplace / "out" / "test.parquet"]
+    assert pd.read_parquet(written[0])["image_id"].str.startswith("ID_f").all()
+    assert said[0].startswith("This is another data set than the run was trained on: none of the 40 slices")
+    assert [path.read_bytes() for path in (trained.test_path, trained.out_of_fold_path)] == before
+
+
+def test_a_test_only_data_set_is_predicted_into_the_run_without_a_warning(
+    workplace: Path, data_folder: Path, trained: Run
+) -> None:
+    (workplace / "hidden").mkdir()
+    for name in ("stage_2_test", "stage_2_sample_submission.csv"):
+        shutil.move(data_folder / name, workplace / "hidden" / name)
+    said: list[str] = []
+    written = predict("first", workplace / "hidden", "identity", None, Console(said.append, said.append, SILENT.bar))
+    assert written == [trained.test_path]
+    assert said == []
+
+
+def test_a_place_that_cannot_be_read_or_written_is_said_before_the_work(
+    workplace: Path, data_folder: Path, trained: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict_module, "predict_slices", lambda *rest: pytest.fail("worked before it looked"))
+    (workplace / "file").write_text("no folder")
+    with pytest.raises(HemorrhageError, match="file: the folder could not be made"):
+        predict("first", data_folder, None, workplace / "file", SILENT)
+    with pytest.raises(HemorrhageError, match="file: the folder could not be made"):
+        predict("first", data_folder / "stage_2_test", None, workplace / "file", SILENT)
+    # The tests may run as root, who may do all.
+    monkeypatch.setattr(os, "access", lambda path, mode: path != data_folder)
+    with pytest.raises(HemorrhageError, match=r"input: .* may not read it"):
+        predict("first", data_folder, None, None, SILENT)
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    with pytest.raises(HemorrhageError, match="first: expected a folder that can be written"):
+        predict("first", data_folder, None, None, SILENT)
 
 
 def test_any_folder_of_dicom_files_gets_tables_by_slice_and_series(

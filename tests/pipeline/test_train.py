@@ -1,3 +1,4 @@
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -9,6 +10,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import RLELossless
 
 from hemorrhage.data.labels import LABELS
+from hemorrhage.data.layout import find_data_set
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_json
 from hemorrhage.models.weights import read_model
@@ -16,9 +18,10 @@ from hemorrhage.pipeline import fitting, segments
 from hemorrhage.pipeline.config import resolve_config
 from hemorrhage.pipeline.console import SILENT, Console
 from hemorrhage.pipeline.fitting import learning_rate_at
-from hemorrhage.pipeline.inputs import find_input
+from hemorrhage.pipeline.inputs import DicomInput, find_input
 from hemorrhage.pipeline.runs import Run, averaged_epochs, locking, read_config
 from hemorrhage.pipeline.segments import Deadline, TimeIsUp
+from hemorrhage.pipeline.slices import TrainingSlices
 from hemorrhage.pipeline.train import train
 from tests.pipeline.conftest import TINY
 
@@ -64,6 +67,42 @@ def test_a_run_is_resumed_with_its_own_config_alone(data_folder: Path, trained: 
     with pytest.raises(HemorrhageError, match="epochs was 2 and is 3"):
         run_training(data_folder, resume=True, epochs=3)
     assert run_training(data_folder, resume=True) == trained
+
+
+@dataclass(frozen=True)
+class Marked(DicomInput):
+    """A data set whose slices up to a height are marked as near-empty, as a store's --min-head does."""
+
+    up_to_mm: float
+
+    def read_training(self, max_missing: float, console: Console) -> TrainingSlices:
+        slices = super().read_training(max_missing, console)
+        return replace(slices, table=slices.table.assign(is_near_empty=slices.table["z_mm"] <= self.up_to_mm))
+
+
+def test_a_run_is_resumed_with_its_own_labels_and_near_empty_marks_alone(data_folder: Path, trained: Run) -> None:
+    config, marked = resolve_config("default", TINY), Marked(find_data_set(data_folder), up_to_mm=0)
+    with pytest.raises(HemorrhageError, match="changed since: is_skipped of 10 slices"):
+        train(marked, "first", config, True, ["test"], SILENT)
+    csv = data_folder / "stage_2_train.csv"
+    # One more positive slice of a patient who has them already: the folds stay as they were.
+    csv.write_text(csv.read_text().replace("ID_000000000_any,0", "ID_000000000_any,1"))
+    with pytest.raises(HemorrhageError, match="changed since: any of 1 slice"):
+        run_training(data_folder, resume=True)
+
+
+def test_all_slices_marked_near_empty_is_an_error_that_names_the_flag(data_folder: Path) -> None:
+    marked = Marked(find_data_set(data_folder), up_to_mm=1000)
+    with pytest.raises(HemorrhageError, match="near-empty by the store's --min-head"):
+        train(marked, "first", resolve_config("default", TINY), False, ["test"], SILENT)
+
+
+def test_skipped_slices_are_counted(data_folder: Path) -> None:
+    console, said = listening()
+    marked = Marked(find_data_set(data_folder), up_to_mm=0)
+    with pytest.raises(TimeIsUp):
+        train(marked, "first", resolve_config("default", TINY), False, ["test"], console, Deadline(at=0))
+    assert "10 marked near-empty are skipped in training" in said[0]
 
 
 def test_an_interrupted_run_resumes_to_the_same_weights(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,8 @@
 """Keras batches: uint8 images and float32 labels in the order of an epoch's draw."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import keras
 import numpy as np
 
@@ -15,7 +18,7 @@ class SliceBatches(keras.utils.PyDataset):
     The order is that of `image_ids` (keras' own shuffling draws from a global generator). Threads, not processes,
     read ahead: the images are uint8 and the decoder releases the lock. A slice that cannot be read is left out of
     its batch and kept in `unreadable` with its cause. `failure` keeps the error that ended the reading, since
-    backends wrap what a reading thread raises in errors of their own.
+    backends wrap what a reading thread raises in errors of their own; see unwrapping.
     """
 
     def __init__(
@@ -50,13 +53,27 @@ class SliceBatches(keras.utils.PyDataset):
         """Returns batch `index`: uint8 N x size x size x C and float32 N x 6, N at most the batch size.
 
         Where not one of its slices can be read, the next of the epoch that can stands in for them, since a batch
-        cannot be empty. Raises HemorrhageError where there is none.
+        cannot be empty. Raises HemorrhageError where there is none, or where the source is damaged.
         """
-        last = min((index + 1) * self._batch_size, len(self._image_ids))
-        images, places = self._read_batch(range(index * self._batch_size, last))
-        if not places:
-            images, places = self._read_next(index * self._batch_size)
+        first = index * self._batch_size
+        try:
+            images, places = self._read_batch(range(first, min(first + self._batch_size, len(self._image_ids))))
+            if not places:
+                images, places = self._read_next(first)
+        except HemorrhageError as error:
+            self.failure = error
+            raise
         return images, self._labels[places].astype(np.float32)
+
+    @contextmanager
+    def unwrapping(self) -> Iterator[None]:
+        """Raises `failure`, where the reading failed within the block, in place of what a backend made of it."""
+        try:
+            yield
+        except Exception as error:
+            if self.failure is not None:
+                raise self.failure from error
+            raise
 
     def _read_batch(self, places: range) -> tuple[np.ndarray, list[int]]:
         """Returns the images of the places that can be read, and these places.
@@ -82,11 +99,10 @@ class SliceBatches(keras.utils.PyDataset):
             images, places = self._read_batch(range(place, place + 1))
             if places:
                 return images, places
-        self.failure = HemorrhageError(
+        raise HemorrhageError(
             f"Not one of the {len(self._image_ids)} slices of an epoch could be read; first: "
             f"{self.unreadable[self._image_ids[first]]} Run 'hemorrhage audit' on the input."
         )
-        raise self.failure
 
     def _read_codes(self, place: int) -> np.ndarray | None:
         image_id = self._image_ids[place]

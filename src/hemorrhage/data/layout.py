@@ -73,13 +73,22 @@ def find_stores(input_folder: Path) -> list[Path]:
 
 
 def list_slice_files(folder: Path, any_name: bool = False) -> list[Path]:
-    """Returns the .dcm files in `folder` and below it, sorted; with `any_name` every file that is not hidden."""
+    """Returns the .dcm files in `folder` and below it, sorted; with `any_name` every file that is not hidden.
+
+    Raises HemorrhageError for a folder that may not be read: its slices would be left out unseen.
+    """
     return sorted(
         Path(parent) / name
-        for parent, _, names in os.walk(folder, followlinks=True)
+        for parent, _, names in os.walk(folder, onerror=_refuse_unreadable, followlinks=True)
         for name in names
         if not name.startswith(".") and (any_name or name.lower().endswith(".dcm"))
     )
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    raise HemorrhageError(
+        f"{error.filename}: the folder could not be read ({error.strerror}). Change its permissions, or move it."
+    ) from error
 
 
 def index_slice_files(folder: Path) -> dict[str, Path]:

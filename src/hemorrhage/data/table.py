@@ -2,9 +2,7 @@
 
 import hashlib
 import itertools
-import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from functools import partial
@@ -13,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from hemorrhage.ct.dicom import DicomError, Header, read_header, read_slice
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.files import replacing
+from hemorrhage.files import describe_os_error, replacing
+from hemorrhage.processes import open_pool
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 """Wraps an iterable and its length, and yields the same things while showing how far it is."""
@@ -88,33 +86,51 @@ def read_table(path: Path) -> pd.DataFrame:
     """Returns the table of a Parquet file; raises HemorrhageError where it is missing or damaged."""
     try:
         return pd.read_parquet(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise HemorrhageError(f"{path}: expected a table in Parquet form ({error}).") from error
+    except Exception as error:
+        # A flipped byte leads to errors of PyArrow, of pandas and of JSON, to KeyError and to TypeError.
+        cause = " ".join(str(error).split())[:200]
+        raise HemorrhageError(
+            f"{path}: expected a table in Parquet form, it is damaged or missing ({type(error).__name__}: {cause})."
+        ) from error
 
 
 def read_or_scan_slices(
-    paths: Sequence[Path], cache_folder: Path, workers: int = 1, progress: Progress | None = None
+    paths: Sequence[Path],
+    cache_folder: Path,
+    workers: int = 1,
+    progress: Progress | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> pd.DataFrame:
     """Returns scan_slices of `paths` without pixels, from `cache_folder` where the same files were scanned before.
 
-    Files count as the same while their names, sizes and times of change do.
+    Files count as the same while their names, sizes and times of change do. Where the folder cannot be written, `warn`
+    is told and the scan is not kept.
     """
     cached = cache_folder / f"{_listing_hash(paths)}.parquet"
-    if cached.is_file():
-        # A damaged cache is only made again: what it holds can be read anew from the files.
-        with suppress(HemorrhageError):
+    # A damaged cache is only made again: what it holds can be read anew from the files.
+    with suppress(HemorrhageError, OSError):
+        if cached.is_file():
             return read_table(cached).assign(path=[str(path) for path in paths])
     table = scan_slices(paths, workers=workers, progress=progress)
-    write_table(cached, table)
+    try:
+        write_table(cached, table)
+    except HemorrhageError as error:
+        if warn is not None:
+            warn(_describe_lost_cache(cache_folder, error))
     return table
+
+
+def _describe_lost_cache(cache_folder: Path, error: HemorrhageError) -> str:
+    # The same words for every scan of a command, so that they can be said once.
+    cause = f" ({describe_os_error(error.__cause__)})" if isinstance(error.__cause__, OSError) else ""
+    return f"{cache_folder}: could not be written{cause}; header scans are not kept, the next command scans anew."
 
 
 def _map(describe: Callable[[Path], dict[str, Any]], paths: Sequence[Path], workers: int) -> Iterator[dict[str, Any]]:
     if workers <= 1 or len(paths) < _POOL_FROM:
         yield from map(describe, paths)
         return
-    # Spawned, not forked: a forked child would inherit the locks of TensorFlow's threads.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with open_pool(workers) as pool:
         try:
             yield from pool.map(describe, paths, chunksize=256)
         except BrokenProcessPool as error:

@@ -54,7 +54,7 @@ def predict_slices(
     parts = [np.empty((0, len(LABELS)))]
     for chunk in _read_chunks(source, image_ids, batch_size * _BATCHES_A_CALL, workers):
         images = {image_id: image for image_id, image in chunk if isinstance(image, np.ndarray)}
-        unreadable |= {image_id: str(error) for image_id, error in chunk if isinstance(error, DicomError)}
+        unreadable |= {image_id: error.cause for image_id, error in chunk if isinstance(error, DicomError)}
         if images:
             read_ids += images
             parts.append(_predict_mean(networks, np.stack(list(images.values())), views, batch_size))

@@ -1,5 +1,6 @@
 """How a verb speaks while it works: the command line gives it a voice, a test or a notebook may give it none."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,6 +19,32 @@ class _NoBar:
 
     def close(self) -> None:
         """Has nothing to close."""
+
+
+class LineBar:
+    """A progress bar for what is no terminal: a line a minute."""
+
+    def __init__(self, total: int, what: str, say: Callable[[str], object], seconds: float = 60.0) -> None:
+        self._total, self._what, self._say, self._seconds = total, what, say, seconds
+        self._done = 0
+        self._begun = self._said = time.monotonic()
+
+    def update(self, n: int = 1) -> None:
+        """Counts `n` more, and says how far it is where a minute has passed."""
+        self._done += n
+        now = time.monotonic()
+        if now - self._said >= self._seconds:
+            self._said = now
+            minutes = (now - self._begun) / 60
+            self._say(f"{self._what}: {self._done:,} of {self._total:,} after {minutes:.0f} min")
+
+    def close(self) -> None:
+        """Has nothing to close."""
+
+
+def unit_of(what: str) -> str:
+    """Returns what a bar counts: the first plural in its title, `slices` of `test slices`, or steps."""
+    return next((word for word in what.split() if word.endswith("s")), "steps")
 
 
 @dataclass(frozen=True)

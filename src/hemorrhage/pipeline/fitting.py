@@ -147,7 +147,10 @@ def build_batches(config: Config, data: FoldData, epoch: int) -> SliceBatches:
     if config.steps is not None:
         rows = rows[: config.steps * config.batch]
     if not len(rows):
-        raise HemorrhageError(f"Expected slices to train on, the draw of epoch {epoch + 1} has none.")
+        raise HemorrhageError(
+            f"Expected slices to train on, the draw of epoch {epoch + 1} has none out of {len(data.train)}. Raise "
+            "--set epoch_fraction, negative_keep or positive_keep, or give more data."
+        )
     return SliceBatches(
         data.source,
         data.train["image_id"].to_numpy()[rows],

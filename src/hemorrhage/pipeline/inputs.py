@@ -1,5 +1,6 @@
 """What INPUT may be: a data set in Kaggle's layout, read slice by slice from DICOM, or a slice store."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -134,10 +135,25 @@ def find_input(input_folder: Path) -> DicomInput | StoreInput:
     return found
 
 
+def require_readable(folder: Path) -> None:
+    """Raises HemorrhageError where `folder` is no folder, or this user may not look into it."""
+    try:
+        is_there = folder.is_dir()
+        is_open = os.access(folder, os.R_OK | os.X_OK)
+    except PermissionError:  # of a folder above it
+        is_there, is_open = True, False
+    if not is_there:
+        raise HemorrhageError(f"{folder}: expected a folder with the data, found none.")
+    if not is_open:
+        raise HemorrhageError(
+            f"{folder}: expected a folder with the data, but this user may not read it. Change its permissions, or "
+            "name another."
+        )
+
+
 def find_any_input(input_folder: Path) -> DicomInput | StoreInput | None:
     """Returns what find_input does, and None where there is neither a store nor a data set."""
-    if not input_folder.is_dir():
-        raise HemorrhageError(f"{input_folder}: expected a folder with the data, found none.")
+    require_readable(input_folder)
     stores = find_stores(input_folder)
     if input_folder in stores:
         return StoreInput(open_store(input_folder))

@@ -13,7 +13,7 @@ from typing import TypeVar
 import cv2
 
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.pipeline.executors import open_executor
+from hemorrhage.processes import open_pool
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -33,7 +33,7 @@ def map_in_processes(work: Callable[[Task], Result], tasks: Iterable[Task], work
         return
     waiting = iter(tasks)
     others = set(multiprocessing.active_children())
-    with open_executor(workers, None) as executor:
+    with open_pool(workers) as executor:
         under_way: deque[Future[Result]] = deque()
         try:
             while True:

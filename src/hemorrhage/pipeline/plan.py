@@ -124,7 +124,8 @@ def _time_network(model: keras.Model, batches: SliceBatches, config: Config) -> 
         model.fit(*repeated, batch_size=config.batch, epochs=1, verbose=0, shuffle=False)
 
     def step_fed() -> None:
-        model.fit(feed, epochs=1, verbose=0, shuffle=False)
+        with batches.unwrapping():
+            model.fit(feed, epochs=1, verbose=0, shuffle=False)
 
     def predict() -> None:
         model.predict(repeated[0], batch_size=config.batch, verbose=0)

@@ -1,11 +1,13 @@
 """The verb predict: a run and slices in, tables of probabilities out.
 
-On a data set in Kaggle's layout it writes out_of_fold.parquet and test.parquet into the run; on any other folder
-of DICOM files, predictions.csv with a row a slice and predictions_series.csv with a row a series.
+On a data set in Kaggle's layout or a store it writes out_of_fold.parquet, where all of the run's slices are in it, and
+test.parquet; on any other folder of DICOM files, predictions.csv with a row a slice and predictions_series.csv with a
+row a series.
 """
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,16 +17,16 @@ from hemorrhage.data.labels import LABELS
 from hemorrhage.data.layout import list_slice_files
 from hemorrhage.data.sampling import KeepRates
 from hemorrhage.data.source import DicomSource, SliceSource, WindowedSource
-from hemorrhage.data.table import scan_slices, write_table
+from hemorrhage.data.table import read_table, scan_slices, write_table
 from hemorrhage.data.views import View, find_unfamiliar_views, parse_views
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.files import read_json, replacing
+from hemorrhage.files import make_folder, read_json, replacing
 from hemorrhage.models.inference import Member, predict_slices
 from hemorrhage.models.weights import read_model
 from hemorrhage.pipeline.config import ALL_FOLDS, Config
-from hemorrhage.pipeline.console import Console
+from hemorrhage.pipeline.console import Console, count
 from hemorrhage.pipeline.inputs import Input, find_any_input
-from hemorrhage.pipeline.predictions import KEY_COLUMNS, build_predictions
+from hemorrhage.pipeline.predictions import build_predictions
 from hemorrhage.pipeline.runs import Run, averaged_epochs, find_run, members, read_config, read_folds
 from hemorrhage.pipeline.slices import slice_paths
 
@@ -38,28 +40,31 @@ class _Predictor:
     console: Console
 
     def build_source(self, found: Input, slices: pd.DataFrame) -> SliceSource:
-        """Returns the source of `slices` in the form that the run was trained on."""
-        return found.build_source(slices, self.config.size, self.config.crop)
+        """Returns the source of those of `slices` that have no error, in the form that the run was trained on."""
+        return found.build_source(slices[slices["error"].isna()], self.config.size, self.config.crop)
 
     def predict(self, networks: Sequence[Member], codes: SliceSource, slices: pd.DataFrame, what: str) -> pd.DataFrame:
-        """Returns the prediction table of `slices`, readable ones; see build_predictions."""
+        """Returns the prediction table of `slices`, a row each; those that have an error already keep it."""
         source = WindowedSource(codes, self.config.window_set)
-        bar = self.console.bar(len(slices), what)
-        ids = slices["image_id"].to_numpy()
+        ids = slices.loc[slices["error"].isna(), "image_id"].to_numpy()
+        bar = self.console.bar(len(ids), what)
         try:
             predicted = predict_slices(
                 networks, source, ids, self.views, self.config.batch, self.config.workers, bar.update
             )
         finally:
             bar.close()
-        return build_predictions(slices, predicted)
+        bad = slices[slices["error"].notna()]
+        known = dict(zip(bad["image_id"], bad["error"], strict=True))
+        return build_predictions(slices, replace(predicted, unreadable=known | predicted.unreadable))
 
 
 def predict(name: str, input_folder: Path, tta: str | None, out: Path | None, console: Console) -> list[Path]:
     """Returns the files written: the predictions of run `name` for the slices under `input_folder`.
 
-    `tta` names the views, by default those of the run's config. `out` is where the tables of a plain folder go, by
-    default the run's folder. Raises HemorrhageError for an unknown or unfinished run, views or an empty input.
+    `tta` names the views, by default those of the run's config. `out` is the folder of the tables, by default the
+    run's. Raises HemorrhageError for an unknown or unfinished run, views, an empty input, or where predictions of
+    other test images would be overwritten.
     """
     run = find_run(name)
     config = read_config(run)
@@ -68,20 +73,18 @@ def predict(name: str, input_folder: Path, tta: str | None, out: Path | None, co
     predictor = _Predictor(config, views, console)
     networks = [load_networks(member, config) for member in members(run, config)]
     found = find_any_input(input_folder)
+    target = Run(out or run.folder)
     if found is None:
-        return _predict_folder(predictor, _mean_of(networks), input_folder, out or run.folder)
-    if out is not None:
-        raise HemorrhageError(
-            f"--out is for a plain folder of DICOM files; of a data set the run's folder {run.folder} keeps "
-            "the predictions, since submit takes them from there."
-        )
-    written = [
-        *_predict_out_of_fold(run, predictor, networks, found),
-        *_predict_test(run, predictor, _mean_of(networks), found),
-    ]
-    if not written:
+        return _predict_folder(predictor, _mean_of(networks), input_folder, target.folder)
+    parts = _list_parts(run, found, console)
+    if parts.held_out is None and parts.test is None:
         raise HemorrhageError(f"{input_folder}: expected slices of this run's folds or test slices, found neither.")
-    return written
+    _require_writable(target.folder)
+    _require_no_loss(target.test_path, parts.test)
+    return [
+        *_predict_out_of_fold(target, predictor, networks, found, parts.held_out),
+        *_predict_test(target, predictor, _mean_of(networks), found, parts.test),
+    ]
 
 
 def load_networks(member: Run, config: Config) -> list[Member]:
@@ -104,56 +107,99 @@ def _warn_of_unfamiliar(views: tuple[View, ...], config: Config, console: Consol
         )
 
 
+@dataclass(frozen=True)
+class _Parts:
+    """The slices of a data set that get predictions, None where there are none; `held_out` has the run's folds."""
+
+    held_out: pd.DataFrame | None
+    test: pd.DataFrame | None
+
+
+def _list_parts(run: Run, found: Input, console: Console) -> _Parts:
+    training, test = found.list_training(console), found.list_test(console)
+    held_out = None if training is None else _match_folds(run, training, console)
+    if held_out is not None and test is None:
+        console.warn("This input has no test slices, so no test predictions are written.")
+    return _Parts(held_out, test)
+
+
+def _match_folds(run: Run, training: pd.DataFrame, console: Console) -> pd.DataFrame | None:
+    """Returns `training` with the run's folds; None, with a warning, where some of the run's slices are not in it."""
+    folds = read_folds(run)[["image_id", "fold"]]
+    slices = folds.merge(training, on="image_id", how="inner")
+    if len(slices) == len(folds):
+        return slices
+    if slices.empty:
+        what = (
+            f"This is another data set than the run was trained on: none of the {len(folds)} slices of {run.folder} is"
+        )
+    else:
+        what = f"{len(folds) - len(slices)} of the {len(folds)} slices of {run.folder} are not"
+    console.warn(f"{what} in this input; no out-of-fold predictions are written.")
+    return None
+
+
+def _require_writable(folder: Path) -> None:
+    # Before hours of prediction, not after them.
+    if not os.access(make_folder(folder), os.W_OK):
+        raise HemorrhageError(f"{folder}: expected a folder that can be written. Name another by --out.")
+
+
+def _require_no_loss(path: Path, test: pd.DataFrame | None) -> None:
+    """Raises HemorrhageError where the table at `path` has images that `test`, which is to replace it, has not."""
+    if test is None or not path.is_file():
+        return
+    known = read_table(path)
+    lost = sorted(set(known["image_id"]) - set(test["image_id"])) if "image_id" in known else ["no image_id at all"]
+    if lost:
+        raise HemorrhageError(
+            f"{path}: holds {len(known)} rows, {len(lost)} of images that this input does not have (first: {lost[0]}); "
+            "nothing was overwritten. Name a folder for the new predictions by --out, or move that file away."
+        )
+
+
 def _predict_out_of_fold(
-    run: Run, predictor: _Predictor, networks: Sequence[Sequence[Member]], found: Input
+    target: Run,
+    predictor: _Predictor,
+    networks: Sequence[Sequence[Member]],
+    found: Input,
+    slices: pd.DataFrame | None,
 ) -> list[Path]:
     """Writes the predictions of held-out slices, each by the network that did not see its patient."""
-    folds = read_folds(run)
-    training = found.list_training(predictor.console)
-    if training is None:
-        return []
-    slices = folds[["image_id", "fold"]].merge(training, on="image_id", how="inner")
-    if len(slices) < len(folds):
-        predictor.console.warn(
-            f"{len(folds) - len(slices)} of the {len(folds)} slices of {run.folder} are not in this input, so no "
-            "out-of-fold predictions are written: it is not the data set that the run was trained on."
-        )
+    if slices is None:
         return []
     source = predictor.build_source(found, slices)
     tables = [
         predictor.predict(fold_networks, source, slices[slices["fold"] == fold], f"held-out slices of fold {fold}")
         for fold, fold_networks in zip(_fold_numbers(predictor.config), networks, strict=True)
     ]
-    write_table(run.out_of_fold_path, pd.concat(tables, ignore_index=True))
-    return [run.out_of_fold_path]
+    table = pd.concat(tables, ignore_index=True)
+    _warn_of_unreadable(table, "held-out slices", predictor.console)
+    write_table(target.out_of_fold_path, table)
+    return [target.out_of_fold_path]
 
 
 def _fold_numbers(config: Config) -> list[int]:
     return list(range(config.folds)) if config.fold == ALL_FOLDS else [int(config.fold)]
 
 
-def _predict_test(run: Run, predictor: _Predictor, networks: Sequence[Member], found: Input) -> list[Path]:
+def _predict_test(
+    target: Run, predictor: _Predictor, networks: Sequence[Member], found: Input, slices: pd.DataFrame | None
+) -> list[Path]:
     """Writes a row for each slice of the sample submission, with the reason where it has no probabilities."""
-    slices = found.list_test(predictor.console)
     if slices is None:
-        predictor.console.warn("This input has no test slices, so no test predictions are written.")
         return []
-    there = slices[slices["error"].isna()].reset_index(drop=True)
-    predicted = predictor.predict(networks, predictor.build_source(found, there), there, "test slices")
-    _warn_of_unreadable(slices, predicted, predictor.console)
-    left_out = slices.loc[slices["error"].notna(), [*KEY_COLUMNS, "error"]]
-    table = pd.concat([predicted, left_out], ignore_index=True).set_index("image_id").loc[slices["image_id"]]
-    write_table(run.test_path, table.reset_index())
-    return [run.test_path]
+    table = predictor.predict(networks, predictor.build_source(found, slices), slices, "test slices")
+    _warn_of_unreadable(table, "test slices", predictor.console)
+    write_table(target.test_path, table)
+    return [target.test_path]
 
 
-def _warn_of_unreadable(slices: pd.DataFrame, predicted: pd.DataFrame, console: Console) -> None:
-    bad = pd.concat([slices, predicted])[["image_id", "error"]].dropna()
+def _warn_of_unreadable(table: pd.DataFrame, what: str, console: Console) -> None:
+    bad = table[table["error"].notna()]
     if len(bad):
         first = bad.iloc[0]
-        console.warn(
-            f"{len(bad)} of {len(slices)} test slices have no prediction; first {first.image_id}: {first.error}"
-        )
+        console.warn(f"{len(bad)} of {len(table)} {what} have no prediction; first {first.image_id}: {first.error}")
 
 
 def _predict_folder(predictor: _Predictor, networks: Sequence[Member], folder: Path, out: Path) -> list[Path]:
@@ -163,16 +209,17 @@ def _predict_folder(predictor: _Predictor, networks: Sequence[Member], folder: P
     )
     # Names may repeat in sub-folders, paths cannot.
     slices = slices.assign(image_id=[path.relative_to(folder).as_posix() for path in paths])
-    there = slices[slices["error"].isna()].reset_index(drop=True)
-    if there.empty:
+    if slices["error"].notna().all():
         first = f"; first: {slices['path'].iloc[0]}: {slices['error'].iloc[0]}" if len(slices) else ""
         raise HemorrhageError(f"{folder}: expected CT slices in DICOM files, found none in {len(paths)} files{first}")
-    source = DicomSource(slice_paths(there), predictor.config.size, predictor.config.crop)
-    predicted = predictor.predict(networks, source, there, "slices")
-    left_out = slices.loc[slices["error"].notna(), ["image_id", "error"]]
-    if len(left_out):
-        predictor.console.warn(f"{len(left_out)} files of {folder} are not readable CT slices; see the column error.")
-    table = pd.concat([predicted, left_out], ignore_index=True).rename(columns={"image_id": "file"})
+    _require_writable(out)
+    source = DicomSource(slice_paths(slices), predictor.config.size, predictor.config.crop)
+    table = predictor.predict(networks, source, slices, "slices").rename(columns={"image_id": "file"})
+    bad = int(table["error"].notna().sum())
+    if bad:
+        predictor.console.warn(
+            f"{count(bad, 'file')} of {folder} gave no readable CT slice; the column error says why of each."
+        )
     return [
         _write_csv(out / "predictions.csv", table),
         _write_csv(out / "predictions_series.csv", summarise_series(table)),

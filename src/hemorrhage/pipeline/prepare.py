@@ -1,52 +1,47 @@
 """The verbs prepare and merge: DICOM slices in, a slice store out.
 
-The work is cut into shards of whole series. A shard is one file of codes and one of rows, each renamed into place when
-it is whole; so a preparation may be killed at any moment, goes on where it was, and ends with the same bytes.
+The work is cut into shards of whole series. A shard is one file of codes, one of rows, and a seal with the hashes of
+both, each renamed into place when it is whole; so a preparation may be killed at any moment, goes on where it was,
+makes damaged shards anew, and ends with the same bytes.
 """
 
-import hashlib
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Executor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from hemorrhage.ct.codec import CODEC_VERSION, encode_slice
-from hemorrhage.ct.crop import Box, find_box, find_head
-from hemorrhage.ct.dicom import DicomError, read_slice
-from hemorrhage.data.layout import STORE_MANIFEST, STORE_PLAN, DataSet
-from hemorrhage.data.store import (
+from hemorrhage.ct.codec import CODEC_VERSION
+from hemorrhage.data.layout import STORE_MANIFEST, STORE_PLAN, TEST_FOLDER, TRAIN_FOLDER, DataSet
+from hemorrhage.data.store_files import (
     STORE_VERSION,
     Manifest,
+    Seal,
     frame_path,
     hash_file,
+    read_whole_seal,
+    seal_path,
     shard_table_path,
-    write_frame,
     write_manifest,
 )
-from hemorrhage.data.table import hash_pixels, read_table, write_table
+from hemorrhage.data.table import read_table, write_table
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import replacing
-from hemorrhage.pipeline.console import Console
-from hemorrhage.pipeline.executors import open_executor
-from hemorrhage.pipeline.store_plan import Plan, StoreOptions, read_options, read_or_build_plan, read_plan
-
-
-@dataclass(frozen=True)
-class ShardJob:
-    """All that a worker needs to make one shard, wherever it runs; folders are absolute."""
-
-    folder: Path
-    shard: int
-    rows: pd.DataFrame
-    roots: dict[str, Path]
-    size: int
-    crop: str
+from hemorrhage.pipeline.console import Console, count
+from hemorrhage.pipeline.executors import Crew, open_crew
+from hemorrhage.pipeline.shards import ShardJob, write_shard
+from hemorrhage.pipeline.store_lock import locking_store
+from hemorrhage.pipeline.store_plan import (
+    PLAN_TABLE,
+    Plan,
+    StoreOptions,
+    read_or_build_plan,
+    read_plan,
+    read_plan_hash,
+    require_place,
+)
+from hemorrhage.pipeline.store_slices import MAX_MISSING, require_few_missing, require_share
 
 
 @dataclass(frozen=True)
@@ -65,93 +60,62 @@ def prepare(
     workers: int,
     cluster: str | None,
     console: Console,
+    max_missing: float = MAX_MISSING,
 ) -> Manifest | None:
     """Returns the manifest of the store in `folder` once it is whole; None where only a `choice` of shards was made.
 
-    Raises HemorrhageError where the folder holds something else, files went missing since the header scan, or a worker
-    is lost; started again, it goes on where it was.
+    Raises HemorrhageError where the folder holds something else or another process writes it, more than the share
+    `max_missing` of the slices is of no use, files went missing since the header scan, or a worker is lost; started
+    again, it goes on where it was.
     """
-    plan = read_or_build_plan(data_set, options, folder, console)
-    wanted = [shard for shard in range(plan.shards) if choice is None or shard % choice.count == choice.index]
-    roots = {"train": data_set.train_folder, "test": data_set.test_folder}
-    known_roots = {part: root.absolute() for part, root in roots.items() if root is not None}
-    by_shard = dict(list(plan.table.groupby("shard")))
-    jobs = [
-        ShardJob(folder.absolute(), shard, by_shard[shard], known_roots, options.size, options.crop)
-        for shard in wanted
-        if not is_shard_done(folder, shard)
-    ]
-    with open_executor(workers, cluster) as executor:
-        _run(executor, jobs, sum(len(by_shard[shard]) for shard in wanted), console)
-    return finish_store(folder, plan, console) if choice is None else None
+    if workers < 1:
+        raise HemorrhageError(f"Expected --workers of 1 or more, received {workers}.")
+    require_share(max_missing)
+    require_place(folder)
+    is_part = choice is not None
+    with locking_store(folder, is_part, console) as lock, open_crew(workers, cluster, console.warn) as crew:
+        plan = read_or_build_plan(data_set, options, folder, max_missing, console)
+        if is_part:
+            lock.share()
+        wanted = [shard for shard in range(plan.shards) if choice is None or shard % choice.count == choice.index]
+        seals = _make_shards(data_set, folder, plan, wanted, crew, console)
+        return None if is_part else finish_store(folder, plan, seals, max_missing, console)
 
 
-def write_shard(job: ShardJob) -> int:
-    """Writes the codes and then the rows of one shard, and returns its number of slices; the work of one worker.
-
-    Raises HemorrhageError where a file that the header scan saw is gone: that is lost data, not an unreadable slice.
-    """
-    for leftover in (job.folder / "shards").glob(f".{job.shard:05d}-*"):
-        leftover.unlink()
-    kept = np.empty((len(job.rows), job.size, job.size), dtype=np.uint8)
-    count, facts = 0, []
-    for row in job.rows.to_dict("records"):
-        codes, found = _describe(job, row)
-        facts.append(found | {"place": -1 if codes is None else count})
-        if codes is not None:
-            kept[count] = codes
-            count += 1
-    table = pd.DataFrame(facts, columns=list(_FACTS)).astype(_FACTS)
-    write_frame(frame_path(job.folder, job.shard), kept[:count])
-    # The rows come last: a shard counts as done when they are there.
-    rows = job.rows.drop(columns=["error"]).reset_index(drop=True)
-    write_table(shard_table_path(job.folder, job.shard), pd.concat([rows, table], axis=1))
-    return len(job.rows)
-
-
-def is_shard_done(folder: Path, shard: int) -> bool:
-    """Returns whether the shard is whole in the store `folder`."""
-    return shard_table_path(folder, shard).is_file() and frame_path(folder, shard).is_file()
-
-
-def merge(folder: Path, parts: Sequence[Path], console: Console) -> Manifest:
+def merge(folder: Path, parts: Sequence[Path], console: Console, max_missing: float = MAX_MISSING) -> Manifest:
     """Returns the manifest of the store in `folder`, made of the shards of `parts`, which several machines prepared.
 
-    Raises HemorrhageError where a part was prepared from other data or options, or shards are missing.
+    Raises HemorrhageError where a part was prepared from other data or options, shards are missing or damaged, or more
+    than the share `max_missing` of the slices is of no use.
     """
+    require_share(max_missing)
+    require_place(folder)
     plans = [read_plan(_require_begun(part)) for part in parts]
     for part, plan in zip(parts, plans, strict=True):
         if plan.plan_hash != plans[0].plan_hash:
             raise HemorrhageError(f"{part}: prepared from other data or with other options than {parts[0]}.")
-    if (folder / STORE_PLAN).is_file() and read_plan(folder).plan_hash != plans[0].plan_hash:
-        raise HemorrhageError(f"{folder}: holds another store. Name another folder.")
-    for name in ("plan.parquet", STORE_PLAN):
-        _copy(parts[0] / name, folder / name)
-    bar = console.track(parts, len(parts), "parts")
-    for part in bar:
-        for shard in range(plans[0].shards):
-            if is_shard_done(part, shard) and not is_shard_done(folder, shard):
-                _copy(frame_path(part, shard), frame_path(folder, shard))
-                _copy(shard_table_path(part, shard), shard_table_path(folder, shard))
-    return finish_store(folder, plans[0], console)
+    with locking_store(folder, as_part=False, console=console):
+        if (folder / STORE_PLAN).is_file() and read_plan_hash(folder) != plans[0].plan_hash:
+            raise HemorrhageError(f"{folder}: holds another store. Name another folder.")
+        for name in (STORE_PLAN, PLAN_TABLE):
+            _copy(parts[0] / name, folder / name)
+        seals = _collect_shards(folder, parts, plans[0], console)
+        return finish_store(folder, plans[0], seals, max_missing, console)
 
 
-def finish_store(folder: Path, plan: Plan, console: Console) -> Manifest:
+def finish_store(folder: Path, plan: Plan, seals: Mapping[int, Seal], max_missing: float, console: Console) -> Manifest:
     """Returns the manifest after writing the slice table, the list of unreadable slices and, last, the manifest."""
-    missing = [shard for shard in range(plan.shards) if not is_shard_done(folder, shard)]
-    if missing:
-        raise HemorrhageError(
-            f"{folder}: {len(missing)} of {plan.shards} shards are missing, first number {missing[0]}. Prepare them "
-            "(--shard i/N makes those whose number leaves i when divided by N), then merge again."
-        )
-    for leftover in [*folder.glob(".*"), *(folder / "shards").glob(".*")]:
-        leftover.unlink()
+    _require_all(folder, plan, seals)
     table = pd.concat([read_table(shard_table_path(folder, shard)) for shard in range(plan.shards)], ignore_index=True)
-    table["is_near_empty"] = (table["head_fraction"] < plan.min_head).fillna(False).astype(bool)
+    table["is_near_empty"] = (table["head_fraction"] < plan.options.min_head).fillna(False).astype(bool)
+    for part, what in (("train", "labelled"), ("test", "test")):
+        require_few_missing(table[table["part"] == part], what, max_missing, folder)
+    if table["error"].notna().all():
+        raise HemorrhageError(f"{folder}: not one of {count(len(table), 'slice')} could be read. Bring the files back.")
     write_table(folder / "slices.parquet", table)
     with replacing(folder / "unreadable.csv") as temporary:
         table.loc[table["error"].notna(), ["image_id", "part", "error"]].to_csv(temporary, index=False)
-    manifest = _describe_store(folder, plan, table)
+    manifest = _describe_store(folder, plan, seals, table)
     write_manifest(folder, manifest)
     _say_findings(manifest, table, console)
     return manifest
@@ -163,90 +127,109 @@ def find_duplicates(table: pd.DataFrame) -> pd.DataFrame:
     return slices[slices["pixel_hash"].duplicated(keep=False)].sort_values("pixel_hash")
 
 
-def _run(executor: Executor, jobs: Sequence[ShardJob], total: int, console: Console) -> None:
-    bar = console.bar(total, "slices")
-    bar.update(total - sum(len(job.rows) for job in jobs))
-    futures = [executor.submit(write_shard, job) for job in jobs]
+def describe_store(manifest: Manifest, folder: Path) -> str:
+    """Returns a line about a whole store for a terminal."""
+    slices = sum(manifest.slices.values())
+    size_bytes = sum(manifest.shards)
+    return (
+        f"{folder}: {count(slices, 'slice')} of {manifest.size} px ({manifest.slices['train']} training, "
+        f"{manifest.slices['test']} test) of {count(manifest.patients, 'patient')}, {size_bytes / 1e6:.1f} MB, "
+        f"{size_bytes / max(slices, 1) / 1000:.1f} KB a slice; {STORE_MANIFEST} marks it as whole"
+    )
+
+
+def _make_shards(
+    data_set: DataSet, folder: Path, plan: Plan, wanted: Sequence[int], crew: Crew, console: Console
+) -> dict[int, Seal]:
+    """Returns the seals of the wanted shards, after making those that are not whole."""
+    seals = _read_seals(folder, wanted, plan, "it is made anew", console)
+    by_shard = dict(list(plan.table.groupby("shard")))
+    roots = {"train": data_set.train_folder, "test": data_set.test_folder}
+    known_roots = {part: root.absolute() for part, root in roots.items() if root is not None}
+    options = plan.options
+    jobs = [
+        ShardJob(folder.absolute(), shard, by_shard[shard], known_roots, options.size, options.crop, plan.plan_hash)
+        for shard in wanted
+        if shard not in seals
+    ]
+    _require_roots(data_set, jobs)
+    bar = console.bar(sum(len(by_shard[shard]) for shard in wanted), "slices")
     try:
-        for future in as_completed(futures):
-            bar.update(future.result())
-    except BrokenProcessPool as error:
-        raise HemorrhageError(
-            "A worker process was lost, most often for want of memory. What is finished is kept: start again, with "
-            "fewer --workers."
-        ) from error
+        bar.update(sum(len(by_shard[shard]) for shard in seals))
+        seals |= {done.shard: done.seal for done in crew.run(write_shard, jobs, bar.update)}
     finally:
-        for future in futures:
-            future.cancel()
         bar.close()
+    return seals
 
 
-# What a worker finds out about a slice, beside what the plan knows.
-_FACTS: dict[str, Any] = {
-    "error": "object",
-    "place": "Int32",
-    "pixel_hash": "object",
-    "codes_hash": "object",
-    "is_constant": "boolean",
-    "head_fraction": "float64",
-    "crop_top": "Int32",
-    "crop_left": "Int32",
-    "crop_side": "Int32",
-}
+def _require_roots(data_set: DataSet, jobs: Sequence[ShardJob]) -> None:
+    names = {"train": TRAIN_FOLDER, "test": TEST_FOLDER}
+    for job in jobs:
+        gone = sorted(set(job.rows.loc[job.rows["file"].notna(), "part"]) - set(job.roots))
+        if gone:
+            beside = (data_set.train_csv or data_set.sample_csv or Path()).parent
+            raise HemorrhageError(
+                f"{beside / names[gone[0]]}: this folder was there when the store was begun and it is gone. Bring it "
+                "back and start again, or name another --out."
+            )
 
 
-def _describe(job: ShardJob, row: Mapping[Any, Any]) -> tuple[np.ndarray | None, dict[str, Any]]:
-    """Returns a slice's codes and facts; None and the cause where it cannot be read."""
-    if isinstance(row["error"], str):
-        return None, {"error": row["error"]}
-    path = job.roots[row["part"]] / row["file"]
-    if not path.is_file():
+def _read_seals(folder: Path, shards: Iterable[int], plan: Plan, fate: str, console: Console) -> dict[int, Seal]:
+    """Returns the seals of those shards that are whole; of a damaged one a line says its `fate`."""
+    there = [shard for shard in shards if seal_path(folder, shard).is_file()]
+    seals: dict[int, Seal] = {}
+    for shard in console.track(there, len(there), "shards checked") if there else ():
+        seal = read_whole_seal(folder, shard, plan.plan_hash)
+        if seal is None:
+            console.warn(f"{frame_path(folder, shard)}: this shard was damaged or changed; {fate}.")
+        else:
+            seals[shard] = seal
+    return seals
+
+
+def _collect_shards(folder: Path, parts: Sequence[Path], plan: Plan, console: Console) -> dict[int, Seal]:
+    """Returns the seals of the shards in `folder`, after copying there what the parts have and it has not."""
+    seals = _read_seals(folder, range(plan.shards), plan, "the parts may have it", console)
+    for part in console.track(parts, len(parts), "parts"):
+        lacking = [shard for shard in range(plan.shards) if shard not in seals]
+        fate = f"it is left out. 'hemorrhage prepare --out {part}' with the same words mends it"
+        found = _read_seals(part, lacking, plan, fate, console)
+        for shard in found:
+            for path in (frame_path, shard_table_path, seal_path):
+                _copy(path(part, shard), path(folder, shard))
+        seals |= found
+    return seals
+
+
+def _require_all(folder: Path, plan: Plan, seals: Mapping[int, Seal]) -> None:
+    missing = [shard for shard in range(plan.shards) if shard not in seals]
+    if missing:
         raise HemorrhageError(
-            f"{path}: the header scan saw this file and it is gone. Bring the files back and start again, or name "
-            "another --out to begin anew without them."
+            f"{folder}: {len(missing)} of {count(plan.shards, 'shard')} are missing, first number {missing[0]}. "
+            "Prepare them (--shard i/N makes those whose number leaves i when divided by N), then merge again."
         )
-    try:
-        pixels_hu = read_slice(path).pixels_hu
-    except DicomError as error:
-        return None, {"error": error.cause}
-    box = find_box(pixels_hu, job.crop)
-    codes = encode_slice(pixels_hu, job.size, box)
-    return codes, _measure(pixels_hu, codes, box)
 
 
-def _measure(pixels_hu: np.ndarray, codes: np.ndarray, box: Box | None) -> dict[str, Any]:
-    return {
-        "error": None,
-        "pixel_hash": hash_pixels(pixels_hu),
-        "codes_hash": hashlib.blake2b(codes.tobytes(), digest_size=16).hexdigest(),
-        "is_constant": bool(pixels_hu.min() == pixels_hu.max()),
-        "head_fraction": float(find_head(pixels_hu).mean()),
-        "crop_top": box.top if box else None,
-        "crop_left": box.left if box else None,
-        "crop_side": box.side if box else None,
-    }
-
-
-def _describe_store(folder: Path, plan: Plan, table: pd.DataFrame) -> Manifest:
-    options = read_options(folder)
+def _describe_store(folder: Path, plan: Plan, seals: Mapping[int, Seal], table: pd.DataFrame) -> Manifest:
     readable = table[table["error"].isna()]
     return Manifest(
         store_version=STORE_VERSION,
         codec_version=CODEC_VERSION,
-        size=options.size,
-        crop=options.crop,
-        min_head=options.min_head,
-        slices=_count(readable["part"]),
-        unreadable=_count(table.loc[table["error"].notna(), "part"]),
+        size=plan.options.size,
+        crop=plan.options.crop,
+        min_head=plan.options.min_head,
+        slices=_count_parts(readable["part"]),
+        unreadable=_count_parts(table.loc[table["error"].notna(), "part"]),
         patients=int(table["patient_id"].nunique()),
         duplicate_groups=int(find_duplicates(table)["pixel_hash"].nunique()),
         plan_hash=plan.plan_hash,
         table_hash=hash_file(folder / "slices.parquet"),
-        shards=tuple(frame_path(folder, shard).stat().st_size for shard in range(plan.shards)),
+        shards=tuple(seals[shard].frame_bytes for shard in range(plan.shards)),
+        frame_hashes=tuple(seals[shard].frame_hash for shard in range(plan.shards)),
     )
 
 
-def _count(parts: Iterable[str]) -> dict[str, int]:
+def _count_parts(parts: Iterable[str]) -> dict[str, int]:
     counts = pd.Series(list(parts), dtype="object").value_counts()
     return {part: int(counts.get(part, 0)) for part in ("train", "test")}
 
@@ -255,11 +238,22 @@ def _say_findings(manifest: Manifest, table: pd.DataFrame, console: Console) -> 
     if manifest.duplicate_groups:
         first = find_duplicates(table)["image_id"].head(2)
         console.warn(
-            f"{manifest.duplicate_groups} groups of pixel-identical slices, such as {' = '.join(first)}; "
+            f"{count(manifest.duplicate_groups, 'group')} of pixel-identical slices, such as {' = '.join(first)}; "
             "'hemorrhage audit' tells whether their labels agree."
         )
-    if sum(manifest.unreadable.values()):
-        console.warn(f"{sum(manifest.unreadable.values())} slices could not be read; unreadable.csv says why.")
+    unreadable = sum(manifest.unreadable.values())
+    if unreadable:
+        console.warn(
+            f"{count(unreadable, 'slice')} could not be read; unreadable.csv says why. This store stays without them: "
+            "where the files are mended, prepare into a new folder."
+        )
+    if manifest.min_head:
+        is_training = table["error"].isna() & (table["part"] == "train")
+        marked = int(table.loc[is_training, "is_near_empty"].sum())
+        console.say(
+            f"{marked} of {count(int(is_training.sum()), 'training slice')} have less than {manifest.min_head:g} of "
+            "head (--min-head); training skips them"
+        )
 
 
 def _require_begun(part: Path) -> Path:
@@ -273,14 +267,3 @@ def _copy(source: Path, target: Path) -> None:
         return
     with replacing(target) as temporary:
         shutil.copyfile(source, temporary)
-
-
-def describe_store(manifest: Manifest, folder: Path) -> str:
-    """Returns a line about a whole store for a terminal."""
-    slices = sum(manifest.slices.values())
-    size_bytes = sum(manifest.shards)
-    return (
-        f"{folder}: {slices} slices of {manifest.size} px ({manifest.slices['train']} training, "
-        f"{manifest.slices['test']} test) of {manifest.patients} patients, {size_bytes / 1e6:.1f} MB, "
-        f"{size_bytes / max(slices, 1) / 1000:.1f} KB a slice; {STORE_MANIFEST} marks it as whole"
-    )

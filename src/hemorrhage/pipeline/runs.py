@@ -174,5 +174,5 @@ def find_weights(weights: str) -> str:
 
 
 def read_folds(run: Run) -> pd.DataFrame:
-    """Returns the fold table of a run: image_id, patient_id, fold."""
+    """Returns the fold table of a run: image_id, patient_id, fold, and what train.describe_slices adds."""
     return read_table(run.folds_path)

@@ -172,10 +172,6 @@ def _fit_segment(model: keras.Model, config: Config, batches: SliceBatches, prog
 
 
 def _fit(model: keras.Model, segment: BatchRange, batches: SliceBatches, bar: Bar) -> float:
-    try:
+    with batches.unwrapping():
         history = model.fit(segment, epochs=1, verbose=0, shuffle=False, callbacks=[_BatchBar(bar)])
-    except Exception as error:
-        if batches.failure is not None:
-            raise batches.failure from error
-        raise
     return float(history.history["loss"][-1])

@@ -9,7 +9,7 @@ import pandas as pd
 
 from hemorrhage.data.labels import LABELS, read_labels, read_probabilities, require_agreement
 from hemorrhage.data.layout import DataSet, index_slice_files
-from hemorrhage.data.table import COLUMNS, read_or_scan_slices
+from hemorrhage.data.table import read_or_scan_slices, scan_slices
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.runs import SUBMISSIONS
@@ -61,6 +61,7 @@ def scan_folder(folder: Path, console: Console) -> pd.DataFrame:
         SCAN_CACHE,
         workers=os.cpu_count() or 1,
         progress=lambda rows, total: console.track(rows, total, f"headers of {folder.name}"),
+        warn=console.warn,
     )
 
 
@@ -74,9 +75,10 @@ def list_test_slices(data_set: DataSet, console: Console) -> pd.DataFrame:
     if data_set.sample_csv is None:
         return scan_folder(data_set.test_folder, console)
     wanted = read_probabilities(data_set.sample_csv)[["image_id"]]
-    if not index_slice_files(data_set.test_folder):
-        return _mark_missing(wanted.assign(**dict.fromkeys(COLUMNS), image_id=wanted["image_id"]))
-    return _mark_missing(wanted.merge(scan_folder(data_set.test_folder, console), on="image_id", how="left"))
+    # An empty folder is no error here: that every file is missing is said of each.
+    is_there = bool(index_slice_files(data_set.test_folder))
+    scanned = scan_folder(data_set.test_folder, console) if is_there else scan_slices([])
+    return _mark_missing(wanted.merge(scanned, on="image_id", how="left"))
 
 
 def _mark_missing(slices: pd.DataFrame) -> pd.DataFrame:

@@ -49,9 +49,9 @@ def train(
 ) -> Run:
     """Returns the run `name` after training it on the data set or store `found` (see inputs.find_input).
 
-    Raises HemorrhageError where the run exists and `resume` is not set, where it is resumed with another config or
-    other slices, and for whatever makes the data unfit (see read_training_slices and split_folds). Raises TimeIsUp
-    where the deadline passes; the run can then be resumed.
+    Raises HemorrhageError where the run exists and `resume` is not set, where it is resumed with another config,
+    other slices or other labels, and for whatever makes the data unfit (see read_training_slices and split_folds).
+    Raises TimeIsUp where the deadline passes; the run can then be resumed.
     """
     run = name_run(name)
     with locking(run):
@@ -71,7 +71,7 @@ def _train_locked(
     table = limit_patients(ordered, config.limit, config.folds, config.seed)
     source = WindowedSource(found.build_source(table, config.size, config.crop), config.window_set)
     table = table[KEPT_COLUMNS]
-    folds = split_folds(table, config.folds, config.seed)
+    folds = describe_slices(table, split_folds(table, config.folds, config.seed), config)
     data_of = {
         member: build_fold(source, table, folds, fold, config) for fold, member in _members_to_train(run, config)
     }
@@ -115,8 +115,8 @@ def _require_startable(run: Run, config: Config, resume: bool) -> None:
 def _write_beginning(
     run: Run, config: Config, command: Sequence[str], slices: TrainingSlices, table: pd.DataFrame, folds: pd.DataFrame
 ) -> None:
-    if has_epochs(run) and not read_folds(run).astype(str).equals(folds.astype(str)):
-        raise HemorrhageError(f"{run.folds_path}: the run began with other slices or folds. Start a new one.")
+    if has_epochs(run):
+        _require_same_slices(run, folds)
     write_table(run.folds_path, folds)
     if config.fold == ALL_FOLDS:
         write_json(run.training_path, _describe_training(table))
@@ -127,12 +127,41 @@ def _write_beginning(
         write_json(run.config_path, config_to_json(config))
 
 
+def describe_slices(table: pd.DataFrame, folds: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """Returns what the draws of a run follow from, a row a slice: `folds`, labels, and whether training skips it."""
+    labels = {label: table[label].to_numpy() for label in LABELS}
+    return folds.assign(**labels, is_skipped=_is_skipped(table, config))
+
+
+def _is_skipped(table: pd.DataFrame, config: Config) -> np.ndarray:
+    return table["is_near_empty"].to_numpy(dtype=bool) & config.skip_near_empty
+
+
+def _require_same_slices(run: Run, folds: pd.DataFrame) -> None:
+    changed = _name_changes(read_folds(run), folds)
+    if changed:
+        raise HemorrhageError(
+            f"{run.folds_path}: a run is resumed with the slices it began with; changed since: {', '.join(changed)}. "
+            "Name the input it began with, or start a new run."
+        )
+
+
+def _name_changes(before: pd.DataFrame, now: pd.DataFrame) -> list[str]:
+    if not before["image_id"].astype(str).equals(now["image_id"].astype(str)):
+        return ["which slices there are"]
+    names = before.columns.intersection(now.columns)
+    changed = {name: int((before[name].astype(str) != now[name].astype(str)).sum()) for name in names}
+    return [f"{name} of {count(rows, 'slice')}" for name, rows in changed.items() if rows]
+
+
 def _describe_training(table: pd.DataFrame) -> dict[str, object]:
     return {"slices": len(table), "patients": table["patient_id"].nunique(), "prevalence": measure_prevalence(table)}
 
 
 def _describe_data(table: pd.DataFrame, left_out: pd.DataFrame, run: Run, config: Config) -> str:
     omitted = f"; {len(left_out)} missing or unreadable left out, see {run.unreadable_path}" if len(left_out) else ""
+    skipped = int(_is_skipped(table, config).sum())
+    omitted += f"; {skipped} marked near-empty are skipped in training" if skipped else ""
     gpus = count_gpus()
     device = "the CPU" if gpus == 0 else "1 GPU" if gpus == 1 else f"{gpus} GPUs"
     return (
@@ -159,9 +188,15 @@ def _train_member(member: Run, config: Config, data: FoldData, deadline: Deadlin
 
 
 def build_fold(source: WindowedSource, table: pd.DataFrame, folds: pd.DataFrame, fold: int, config: Config) -> FoldData:
+    """Returns the two sides of a fold; HemorrhageError where every slice outside it is skipped as near-empty."""
     is_held_out = (folds["fold"] == fold).to_numpy()
-    is_shown = ~is_held_out & ~(table["is_near_empty"].to_numpy(dtype=bool) & config.skip_near_empty)
-    train_table = table[is_shown].reset_index(drop=True)
+    train_table = table[~is_held_out & ~_is_skipped(table, config)].reset_index(drop=True)
+    if train_table.empty:
+        raise HemorrhageError(
+            f"Expected slices to train on, but all {int((~is_held_out).sum())} outside fold {fold} are marked "
+            "near-empty by the store's --min-head. Prepare a store with a lower one, or give --set "
+            "skip_near_empty=false."
+        )
     return FoldData(
         train=train_table,
         held_out=table[is_held_out].reset_index(drop=True),

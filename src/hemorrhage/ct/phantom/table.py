@@ -72,7 +72,7 @@ def draw_table(rng: np.random.Generator, middle_mm: float, bottom_mm: float) -> 
         shell_hu=rng.uniform(-200, 250) if holder == "table" else rng.uniform(290, 345),
         foam_mm=rng.uniform(14, 26) * (rng.random() < 0.8),
         tray_mm=bottom_mm + rng.uniform(2, 8) if rng.random() < 0.5 else None,
-        fabric_hu=float(rng.choice([0, 1, 1, 1]) * rng.gamma(2, 45)),
+        fabric_hu=float(rng.choice([0, 1, 1, 1]) * rng.gamma(2, 90)),
         folds=draw_waves(rng, rng.uniform(22, 45)),
         drape=draw_waves(rng, rng.uniform(70, 130), count=12),
         tubes=tuple(_draw_tube(rng) for _ in range(int(rng.choice([0, 1, 2, 4], p=[0.72, 0.14, 0.09, 0.05])))),

@@ -1,10 +1,13 @@
-"""How dense each tissue outside the brain looks, in HU, and where the number comes from."""
+"""How dense each tissue outside the brain looks, in HU, and where the number comes from.
+
+The ranges given to Buzug and to Prokop were read in a table compiled from both books, not in the books.
+"""
 
 AIR_HU = -1000.0
 """Air defines the scale: Hounsfield GN, 1980, Medical Physics 7:283."""
 
 FAT_HU = -98.0
-"""Fat, -100 to -50: Buzug TM, Computed Tomography, Springer 2008, p. 475; under the scalp it is the purest."""
+"""Fat, -100 to -50: Buzug TM, Computed Tomography, Springer 2008; under the scalp it is the purest."""
 
 LOOSE_HU = -50.0
 """Fat with vessels and strands between deep muscles: chosen by eye."""
@@ -19,13 +22,13 @@ GLAND_HU = 18.0
 """Parotid: gland and fat mixed, between the two: chosen by eye."""
 
 VESSEL_HU = 46.0
-"""Flowing blood, 45 to 65: Buzug 2008, p. 475; at the low end, since many in hospital are anaemic."""
+"""Flowing blood, 45 to 65: Buzug 2008; at the low end, since many in hospital are anaemic."""
 
 FLUID_HU = 12.0
 """Vitreous and cerebrospinal fluid, 0 to 15: Prokop 2003."""
 
 CORD_HU = 34.0
-"""Nervous tissue, between white (20 to 30) and grey matter (37 to 45): Buzug 2008, p. 475."""
+"""Nervous tissue, between white (20 to 30) and grey matter (37 to 45): Buzug 2008."""
 
 LENS_HU = 82.0
 """The lens of the eye, rich in protein: chosen by eye."""
@@ -37,7 +40,7 @@ CARTILAGE_HU = 90.0
 """Cartilage and discs: about 100 from their composition by Schneider U and others, 1996, Phys Med Biol 41:111."""
 
 CORTEX_HU = 1250.0
-"""Compact bone; above 700 by Buzug 2008, p. 475, and rarely seen whole at a millimetre: chosen by eye in that range."""
+"""Compact bone; above 700 by Buzug 2008, and rarely seen whole at a millimetre: chosen by eye in that range."""
 
 THIN_BONE_HU = 520.0
 """Walls of sinuses and orbits, thinner than a pixel: chosen by eye."""
