@@ -79,7 +79,9 @@ def test_the_bench_prints_a_row_a_batch_and_writes_a_report(
         assert row["cost"] == pytest.approx(1 - row["rates"]["fed"] / row["rates"]["alone"])
 
 
-def test_the_network_has_the_precision_and_the_compilation_asked_for() -> None:
+def test_the_network_has_the_precision_and_the_compilation_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Keras refuses to compile once any test of this process has asked TensorFlow for determinism.
+    monkeypatch.setattr("keras.src.trainers.trainer.model_supports_jit", lambda model: True)
     model = build_compiled(build_config("compact", 4, SWEEP), "on")
     assert model.get_layer("stem").compute_dtype == "float16"
     assert model.get_layer("probabilities").compute_dtype == "float32"

@@ -1,9 +1,11 @@
 """The verb demo: a whole competition on a phantom data set, from nothing to a scored submission."""
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from hemorrhage.ct.phantom import GENERATOR_VERSION
 from hemorrhage.data.labels import LABELS, read_labels
 from hemorrhage.data.metrics import constant_score
 from hemorrhage.errors import HemorrhageError
@@ -48,12 +50,19 @@ def demo(quick: bool, console: Console) -> None:
 
 
 def _make_phantom(folder: Path, size: DemoSize, console: Console) -> None:
-    wanted = {"patients": size.patients, "seed": 0, "size": size.pixels}
+    wanted = {"generator_version": GENERATOR_VERSION, "patients": size.patients, "seed": 0, "size": size.pixels}
     if (folder / "phantom.json").is_file() and wanted.items() <= read_json(folder / "phantom.json").items():
         console.say(f"{folder} is there already.")
         return
     console.say(f"Writing {size.patients} synthetic patients into {folder}.")
-    write_phantom(folder, size.patients, 0, size.pixels, lambda heads: console.track(heads, size.patients, "patients"))
+    write_phantom(
+        folder,
+        size.patients,
+        0,
+        size.pixels,
+        lambda heads: console.track(heads, size.patients, "patients"),
+        workers=os.cpu_count() or 1,
+    )
 
 
 def _train(folder: Path, size: DemoSize, console: Console) -> Run:
