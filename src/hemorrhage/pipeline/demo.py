@@ -32,7 +32,7 @@ class DemoSize:
     epochs: int
 
 
-FULL = DemoSize(phantom="phantom", run="demo", patients=60, pixels=512, epochs=12)
+FULL = DemoSize(phantom="phantom", run="demo", patients=60, pixels=512, epochs=9)
 QUICK = DemoSize(phantom="phantom-quick", run="demo-quick", patients=16, pixels=256, epochs=2)
 
 
