@@ -176,7 +176,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "dropout": 0.5,
         "augment": "original",
         "average_epochs": (1.0, 1.0, 1.0),
-        "folds": 12,
         "workers": 2,
     },
 }

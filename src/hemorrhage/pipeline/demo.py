@@ -30,10 +30,11 @@ class DemoSize:
     patients: int
     pixels: int
     epochs: int
+    folds: int
 
 
-FULL = DemoSize(phantom="phantom", run="demo", patients=60, pixels=512, epochs=9)
-QUICK = DemoSize(phantom="phantom-quick", run="demo-quick", patients=16, pixels=256, epochs=2)
+FULL = DemoSize(phantom="phantom", run="demo", patients=60, pixels=512, epochs=9, folds=12)
+QUICK = DemoSize(phantom="phantom-quick", run="demo-quick", patients=16, pixels=256, epochs=2, folds=4)
 
 
 def demo(quick: bool, console: Console) -> None:
@@ -71,7 +72,7 @@ def _train(folder: Path, size: DemoSize, console: Console) -> Run:
         raise HemorrhageError(f"{run.folder}: expected an earlier demo's run, found another. Rename it to keep it.")
     # An earlier demo's: every demo begins anew.
     shutil.rmtree(run.folder, ignore_errors=True)
-    config = resolve_config("demo", {"epochs": size.epochs})
+    config = resolve_config("demo", {"epochs": size.epochs, "folds": size.folds})
     return train(find_input(folder), size.run, config, False, ["hemorrhage", "demo"], console)
 
 
