@@ -34,7 +34,7 @@ class DemoSize:
 
 
 FULL = DemoSize(phantom="phantom", run="demo", patients=60, pixels=512, epochs=9, folds=12)
-QUICK = DemoSize(phantom="phantom-quick", run="demo-quick", patients=16, pixels=256, epochs=2, folds=4)
+QUICK = DemoSize(phantom="phantom-quick", run="demo-quick", patients=16, pixels=256, epochs=2, folds=5)
 
 
 def demo(quick: bool, console: Console) -> None:
