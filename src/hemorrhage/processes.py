@@ -29,13 +29,14 @@ def open_pool(
         initializer=_begin,
         initargs=(reader, initializer, initargs),
     )
+    is_done = False
     try:
         yield pool
-    except BaseException:
-        for process in set(multiprocessing.active_children()) - others:
-            process.terminate()
-        raise
+        is_done = True
     finally:
+        if not is_done:
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
         pool.shutdown(wait=True, cancel_futures=True)
         writer.close()
         reader.close()

@@ -150,6 +150,7 @@ def check_any(found: Statistics, tolerance: float) -> None:
 
 def test_made_series_bleed_where_and_as_long_as_planned(plans: tuple[PatientPlan, ...]) -> None:
     labels, taken = label_bleeding(plans, 12)
+    assert len(labels) == len(taken) == 12
     check_fit(labels, taken)
     check_any(measure_labels(labels), 0.15)
 
