@@ -28,16 +28,17 @@ class SulcalBlood:
 
 
 def draw_sulcal_blood(rng: np.random.Generator, scene: Scene, severity: float) -> list[SulcalBlood]:
-    """Returns blood in the pattern of the scene's cause, from one slice high at severity 0 to 100 mm at 1."""
-    height_mm = between(8, 100, severity)
+    """Returns blood in the pattern of the scene's cause, from one slice high at severity 0 to all of the brain at 1."""
+    height_mm = between(8, 145, severity)
     center, radii = {"aneurysm": _burst_region, "venous": _stem_region}.get(scene.cause, _convexity_region)(
         rng, scene, severity, height_mm
     )
     regions = [(center, radii)]
-    if rng.random() < 0.35:
-        # Apart from it, some blood in the sulci of the other side, or between the hemispheres.
-        far = surface_point(-scene.side, rng.uniform(-1.2, 0.9), center[2], 6)
-        regions.append((far, (0.6 * radii[0], 0.6 * radii[1], 0.7 * height_mm / 2)))
+    if rng.random() < 0.5:
+        # Apart from it, some blood in the sulci of the other side, or between the hemispheres, higher up or lower.
+        far_mm = fit_height(center[2] + rng.normal(0, 0.8 * height_mm), 0.5 * height_mm, -24, 100)
+        far = surface_point(-scene.side, rng.uniform(-1.2, 0.9), far_mm, 6)
+        regions.append((far, (0.6 * radii[0], 0.6 * radii[1], 0.5 * height_mm / 2)))
     faint = rng.random() < 0.35
     density_hu = _draw_density(rng, scene, faint)
     return [
@@ -63,13 +64,13 @@ def _draw_density(rng: np.random.Generator, scene: Scene, faint: bool) -> float:
 def _burst_region(rng: np.random.Generator, scene: Scene, severity: float, height_mm: float) -> tuple[Triple, Triple]:
     """The star of the basal cisterns, the Sylvian fissures and the cleft in front, as a burst aneurysm fills them."""
     aside_mm = scene.side * abs(rng.normal(0, 14))
-    center = (aside_mm, rng.uniform(-20, -4), fit_height(rng.uniform(4, 14), height_mm, -18, 86))
+    center = (aside_mm, rng.uniform(-20, -4), fit_height(rng.uniform(4, 14), height_mm, -40, 100))
     return center, (between(22, 60, severity), between(22, 62, severity), height_mm / 2)
 
 
 def _stem_region(rng: np.random.Generator, scene: Scene, severity: float, height_mm: float) -> tuple[Triple, Triple]:
     """About the midbrain and the pons, as veins there leave it."""
-    center = (rng.normal(0, 4), rng.uniform(2, 14), fit_height(rng.uniform(-2, 8), height_mm, -26, 70))
+    center = (rng.normal(0, 4), rng.uniform(2, 14), fit_height(rng.uniform(-2, 8), height_mm, -40, 86))
     return center, (between(20, 40, severity), between(16, 36, severity), height_mm / 2)
 
 
@@ -79,9 +80,9 @@ def _convexity_region(
     """A patch of sulci over one hemisphere, or one Sylvian fissure, as after a fall."""
     radius_mm = between(20, 48, severity)
     if rng.random() < 0.3:
-        center = (scene.side * 40.0, rng.uniform(-16, 4), fit_height(18 + rng.normal(0, 5), height_mm, -6, 92))
+        center = (scene.side * 40.0, rng.uniform(-16, 4), fit_height(18 + rng.normal(0, 5), height_mm, -24, 100))
         return center, (0.8 * radius_mm, radius_mm, height_mm / 2)
-    z_mm = fit_height(scene.z_mm + rng.normal(0, 6), height_mm, -6, 92)
+    z_mm = fit_height(scene.z_mm + rng.normal(0, 6), height_mm, -24, 100)
     center = surface_point(scene.side, scene.azimuth, z_mm, 8)
     return center, (radius_mm, radius_mm * rng.uniform(0.9, 1.4), height_mm / 2)
 
