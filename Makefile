@@ -5,6 +5,7 @@ RUN ?= $(MODEL)
 OUT ?= input/phantom
 STORE ?= stores/256
 SHEETS ?= sheets
+PICTURE ?= spectra.png
 ANSWERS ?= $(INPUT)/stage_2_test_answers.csv
 # More flags for the verb, such as ARGS="--epochs 2 --size 128".
 ARGS ?=
@@ -14,7 +15,7 @@ HEMORRHAGE := .venv/bin/hemorrhage
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-quick phantom audit prepare train predict submit score bench bench-size bench-table bench-gpu realism transfer pictures check format test clean
+.PHONY: help setup demo demo-quick phantom audit prepare train predict submit score bench bench-size bench-table bench-gpu realism spectra transfer pictures check format test clean
 
 help: ## this list
 	@echo "Intracranial hemorrhage in head CT: from DICOM to submission.csv. Not for clinical use."
@@ -68,6 +69,9 @@ bench-gpu: $(READY) ## a training step on a GPU alone and fed from a store, over
 
 realism: $(READY) ## phantom slices (OUT) held against real ones (HEMORRHAGE_REAL_DATA), sheets into SHEETS
 	$(PYTHON) -m tests.bench.realism $(OUT) --out $(SHEETS)
+
+spectra: $(READY) ## HU and noise of phantom slices (OUT) beside real ones (HEMORRHAGE_REAL_DATA), as PICTURE
+	$(PYTHON) -m tests.bench.spectra $(OUT) --out $(PICTURE)
 
 transfer: $(READY) ## how well RUN, trained on phantoms, reads real slices (HEMORRHAGE_REAL_DATA)
 	$(PYTHON) -m tests.bench.transfer $(RUN)

@@ -43,7 +43,7 @@ _TISSUES_HU = {
 
 @dataclass(frozen=True)
 class Look:
-    """One slice at SIZE pixels, HU float32, and whose it is."""
+    """One slice, HU float32, and whose it is."""
 
     image_id: str
     patient_id: str
@@ -66,16 +66,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def read_looks(folder: Path) -> Iterator[Look]:
-    """Yields the slices of a data set, train and test, in the order of their ids."""
+def read_looks(folder: Path, size: int | None = SIZE) -> Iterator[Look]:
+    """Yields the slices of a data set, train and test, in the order of their ids, at `size` pixels or as stored."""
     data_set = find_data_set(folder)
     for part in (data_set.train_folder, data_set.test_folder):
         for path in list_slice_files(part) if part is not None else []:
             found = read_slice(path)
-            small = cv2.resize(found.pixels_hu.astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+            pixels_hu = found.pixels_hu.astype(np.float32)
+            if size is not None:
+                pixels_hu = cv2.resize(pixels_hu, (size, size), interpolation=cv2.INTER_AREA)
             spacing = found.header.pixel_spacing_mm
-            pixel_mm = (spacing[0] if spacing else 0.45) * found.header.rows / SIZE
-            yield Look(path.stem, str(found.header.patient_id), np.clip(small, -1024, 3071), pixel_mm)
+            pixel_mm = (spacing[0] if spacing else 0.45) * found.header.rows / len(pixels_hu)
+            yield Look(path.stem, str(found.header.patient_id), np.clip(pixels_hu, -1024, 3071), pixel_mm)
 
 
 def draw_looks(looks: Sequence[Look], count: int) -> list[Look]:
