@@ -21,10 +21,12 @@ from hemorrhage.ct.dicom import read_slice
 from hemorrhage.data.bootstrap import bootstrap_interval
 from hemorrhage.data.labels import LABELS, read_labels
 from hemorrhage.data.layout import find_data_set
-from hemorrhage.data.source import DicomSource, WindowedSource
+from hemorrhage.data.source import DicomSource
 from hemorrhage.data.table import scan_slices
 from hemorrhage.models.inference import predict_slices
+from hemorrhage.pipeline.inputs import build_images
 from hemorrhage.pipeline.predict import load_networks
+from hemorrhage.pipeline.predictions import KEY_COLUMNS
 from hemorrhage.pipeline.runs import find_run, members, read_config
 
 _BONE_HU = 300
@@ -33,7 +35,7 @@ _BLOOD_HU = (55, 95)
 
 @dataclass(frozen=True)
 class RealSlices:
-    """The real slices: `table` has image_id, path, patient_id, part (train or test) and six labels."""
+    """The real slices: `table` has image_id, path, patient_id, series_id, z_mm, part (train or test) and six labels."""
 
     table: pd.DataFrame
 
@@ -62,7 +64,7 @@ def read_real(folder: Path) -> RealSlices:
         ("train", data_set.labels_csv, data_set.train_folder),
         ("test", folder / "stage_2_test_answers.csv", data_set.test_folder),
     ):
-        scan = scan_slices(sorted((files or folder).glob("*.dcm")))[["image_id", "path", "patient_id"]]
+        scan = scan_slices(sorted((files or folder).glob("*.dcm")))[["path", *KEY_COLUMNS]]
         parts.append(read_labels(csv).table.merge(scan, on="image_id").assign(part=part))
     return RealSlices(pd.concat(parts, ignore_index=True))
 
@@ -72,7 +74,7 @@ def predict_real(name: str, real: RealSlices) -> np.ndarray:
     run = find_run(name)
     config = read_config(run)
     networks = [network for member in members(run, config) for network in load_networks(member, config)]
-    source = WindowedSource(DicomSource(real.paths, config.size, config.crop), config.window_set)
+    source = build_images(DicomSource(real.paths, config.size, config.crop), real.table, config)
     ids = real.table["image_id"].to_numpy()
     return predict_slices(networks, source, ids, config.views, config.batch, workers=2).probabilities
 

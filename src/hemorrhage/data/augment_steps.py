@@ -118,8 +118,12 @@ class SetContrast:
 
 def _warp(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     size = (image.shape[1], image.shape[0])
+    if image.shape[2] > 4:
+        # OpenCV promises no more than four channels here.
+        parts = [image[:, :, start : start + 4] for start in range(0, image.shape[2], 4)]
+        return np.concatenate([_warp(part, matrix).reshape(part.shape) for part in parts], axis=-1)
     if image.shape[2] != 3:
-        return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
+        return cv2.warpAffine(np.ascontiguousarray(image), matrix, size, flags=cv2.INTER_LINEAR)
     # The same values in three quarters of the time: OpenCV reads a pixel of four bytes in one go.
     wide = cv2.warpAffine(cv2.cvtColor(image, cv2.COLOR_BGR2BGRA), matrix, size, flags=cv2.INTER_LINEAR)
     return cv2.cvtColor(wide, cv2.COLOR_BGRA2BGR)

@@ -88,7 +88,7 @@ class SliceBatches(keras.utils.PyDataset):
             if codes is None:
                 continue
             if images is None:
-                images = np.empty((len(places), *codes.shape, self._source.channels), dtype=np.uint8)
+                images = np.empty((len(places), *codes.shape[-2:], self._source.channels), dtype=np.uint8)
             self._write_image(codes, place, images[len(read)])
             read.append(place)
         return (np.empty(0, dtype=np.uint8) if images is None else images[: len(read)]), read

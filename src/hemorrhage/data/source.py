@@ -8,8 +8,9 @@ import numpy as np
 
 from hemorrhage.ct.codec import build_window_table, encode_slice, window_codes
 from hemorrhage.ct.crop import find_box
-from hemorrhage.ct.dicom import read_slice
+from hemorrhage.ct.dicom import DicomError, read_slice
 from hemorrhage.ct.windows import Window
+from hemorrhage.data.context import Context
 
 
 class SliceSource(Protocol):
@@ -35,25 +36,56 @@ class DicomSource:
 
 
 class WindowedSource:
-    """The images of a source: its codes looked up in a set of windows."""
+    """The images of a source: its codes, with those of their neighbors where there is a context, through windows."""
 
-    def __init__(self, source: SliceSource, windows: Sequence[Window]) -> None:
+    def __init__(self, source: SliceSource, windows: Sequence[Window], context: Context | None = None) -> None:
         self._source = source
         self._window_table = build_window_table(windows)
+        self._context = context
 
     @property
     def channels(self) -> int:
-        """How many channels an image has: one a window."""
-        return self._window_table.shape[1]
+        """How many channels an image has: one a window, three times that where neighbors are stacked."""
+        windows = int(self._window_table.shape[1])
+        return 3 * windows if self._context is not None and self._context.kind == "stack" else windows
 
     def read_image(self, image_id: str) -> np.ndarray:
-        """Returns the slice as uint8 size x size x len(windows); errors as in SliceSource."""
-        return self.look_up(self._source.read_codes(image_id))
+        """Returns the slice as uint8 size x size x channels; errors as in SliceSource."""
+        return self.look_up(self.read_codes(image_id))
 
     def read_codes(self, image_id: str) -> np.ndarray:
-        """Returns the slice before its look-up, as in SliceSource."""
-        return self._source.read_codes(image_id)
+        """Returns the slice before its look-up, uint8 size x size; with a context 3 x size x size: below, own, above.
+
+        Errors as in SliceSource. A neighbor that cannot be read is replaced by the slice itself, like one that is
+        not there: it is reported when its own turn comes.
+        """
+        own = self._source.read_codes(image_id)
+        if self._context is None:
+            return own
+        below, above = self._context.neighbors.get(image_id, (image_id, image_id))
+        return np.stack([self._read_neighbor(below, image_id, own), own, self._read_neighbor(above, image_id, own)])
 
     def look_up(self, codes: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """Returns the image of a coded slice, uint8 size x size x len(windows); `out` is filled where it is given."""
-        return window_codes(codes, self._window_table, out)
+        """Returns the image of what read_codes gave, uint8 size x size x channels; `out` is filled if it is given."""
+        if self._context is None:
+            return window_codes(codes, self._window_table, out)
+        seen = [window_codes(plane, self._window_table) for plane in codes]
+        image = np.concatenate(seen, axis=-1) if self._context.kind == "stack" else _average(seen)
+        if out is None:
+            return image
+        out[:] = image
+        return out
+
+    def _read_neighbor(self, neighbor: str, image_id: str, own: np.ndarray) -> np.ndarray:
+        if neighbor == image_id:
+            return own
+        try:
+            return self._source.read_codes(neighbor)
+        except DicomError:
+            return own
+
+
+def _average(images: Sequence[np.ndarray]) -> np.ndarray:
+    """The mean of images below, own and above, the own counted twice, rounded: uint8 size x size x windows."""
+    below, own, above = (image.astype(np.uint16) for image in images)
+    return ((below + 2 * own + above + 2) // 4).astype(np.uint8)

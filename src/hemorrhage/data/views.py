@@ -54,8 +54,13 @@ def apply_view(image: np.ndarray, view: View) -> np.ndarray:
         return np.ascontiguousarray(seen)
     rows, columns = seen.shape[:2]
     matrix = cv2.getRotationMatrix2D(((columns - 1) / 2, (rows - 1) / 2), view.turn_degrees, view.zoom)
-    turned = cv2.warpAffine(np.ascontiguousarray(seen), matrix, (columns, rows), flags=cv2.INTER_LINEAR)
-    return turned.reshape(image.shape)
+    # OpenCV promises no more than four channels here.
+    parts = [seen[:, :, start : start + 4] for start in range(0, image.shape[2], 4)]
+    turned = [
+        cv2.warpAffine(np.ascontiguousarray(part), matrix, (columns, rows), flags=cv2.INTER_LINEAR).reshape(part.shape)
+        for part in parts
+    ]
+    return np.concatenate(turned, axis=-1)
 
 
 def find_unfamiliar_views(views: tuple[View, ...], recipe: Recipe) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from hemorrhage.ct.crop import CROPS
 from hemorrhage.ct.windows import Window, parse_windows
 from hemorrhage.data.augment import find_recipe
+from hemorrhage.data.context import CONTEXTS
 from hemorrhage.data.views import View, parse_views
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.models.names import LOSS_NAMES, MODEL_NAMES, PRECISIONS
@@ -28,6 +29,9 @@ class Config:
     size: int = 256
     crop: str = "none"
     windows: str = "brain,subdural,bone"
+    # Neighboring slices in the image: one of CONTEXTS, taken at so many mm below and above.
+    context: str = "none"
+    context_mm: float = 5.0
     weights: str = "imagenet"
     dropout: float = 0.3
     # Training
@@ -67,6 +71,7 @@ class Config:
         _require(self.model in MODEL_NAMES, "model", f"one of {', '.join(MODEL_NAMES)}", self.model)
         _require(self.loss in LOSS_NAMES, "loss", f"one of {', '.join(LOSS_NAMES)}", self.loss)
         _require(self.crop in CROPS, "crop", f"one of {', '.join(CROPS)}", self.crop)
+        _require(self.context in CONTEXTS, "context", f"one of {', '.join(CONTEXTS)}", self.context)
         _require(self.draw in DRAWS, "draw", f"one of {', '.join(DRAWS)}", self.draw)
         _require(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}", self.precision)
         _require(bool(self.average_epochs), "average_epochs", "at least one weight", self.average_epochs)
@@ -92,12 +97,18 @@ class Config:
         return parse_windows(self.windows)
 
     @property
+    def channels(self) -> int:
+        """How many channels an image of this config has."""
+        return len(self.window_set) * (3 if self.context == "stack" else 1)
+
+    @property
     def views(self) -> tuple[View, ...]:
         return parse_views(self.tta)
 
 
 _RANGES: dict[str, tuple[float, float]] = {
     "size": (32, 1024),
+    "context_mm": (0.1, 100),
     "dropout": (0, 0.95),
     "epochs": (1, 1000),
     "batch": (1, 4096),

@@ -80,8 +80,7 @@ def start_model(run: Run, config: Config, done: int) -> keras.Model:
         return read_model(checkpoint[1], compiled=True)
     if done:
         return read_model(run.model_path(done), compiled=True)
-    channels = len(config.window_set)
-    model = build_model(config.model, config.size, channels, config.dropout, config.seed)
+    model = build_model(config.model, config.size, config.channels, config.dropout, config.seed)
     load_weights(model, config.model, find_weights(config.weights))
     return model
 

@@ -7,11 +7,13 @@ from typing import Protocol
 
 import pandas as pd
 
+from hemorrhage.data.context import Context
 from hemorrhage.data.labels import LABELS
 from hemorrhage.data.layout import DataSet, find_any_data_set, find_stores
-from hemorrhage.data.source import DicomSource, SliceSource
+from hemorrhage.data.source import DicomSource, SliceSource, WindowedSource
 from hemorrhage.data.store import Store, StoreSource, open_store
 from hemorrhage.errors import HemorrhageError
+from hemorrhage.pipeline.config import Config
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.slices import (
     TrainingSlices,
@@ -119,6 +121,14 @@ class StoreInput:
 
     def _part(self, part: str) -> pd.DataFrame:
         return self.store.table[self.store.table["part"] == part].reset_index(drop=True)
+
+
+def build_images(codes: SliceSource, slices: pd.DataFrame, config: Config) -> WindowedSource:
+    """Returns the images that a network of `config` sees of `slices`, whose codes are those of `codes`.
+
+    `slices` has all slices that may be a neighbor: image_id, patient_id, series_id and z_mm.
+    """
+    return WindowedSource(codes, config.window_set, Context.build(config.context, slices, config.context_mm))
 
 
 def find_input(input_folder: Path) -> DicomInput | StoreInput:

@@ -13,12 +13,11 @@ import numpy as np
 from hemorrhage.data.batches import SliceBatches
 from hemorrhage.data.folds import split_folds
 from hemorrhage.data.sampling import draw_epoch
-from hemorrhage.data.source import WindowedSource
 from hemorrhage.models.devices import set_precision
 from hemorrhage.pipeline.config import ALL_FOLDS, Config
 from hemorrhage.pipeline.console import Console, count
 from hemorrhage.pipeline.fitting import build_batches, prepare_epoch, start_model
-from hemorrhage.pipeline.inputs import Input
+from hemorrhage.pipeline.inputs import Input, build_images
 from hemorrhage.pipeline.runs import Run
 from hemorrhage.pipeline.segments import BatchRange
 from hemorrhage.pipeline.slices import limit_patients
@@ -71,7 +70,7 @@ def plan_training(found: Input, config: Config, console: Console) -> TrainingPla
     """
     slices = found.read_training(config.max_missing, console).table.sort_values("image_id", ignore_index=True)
     table = limit_patients(slices, config.limit, config.folds, config.seed)
-    source = WindowedSource(found.build_source(table, config.size, config.crop), config.window_set)
+    source = build_images(found.build_source(table, config.size, config.crop), table, config)
     folds = split_folds(table, config.folds, config.seed)
     fold = 0 if config.fold == ALL_FOLDS else int(config.fold)
     data = build_fold(source, table[KEPT_COLUMNS], folds, fold, config)

@@ -16,7 +16,7 @@ from hemorrhage.data.augment import find_recipe
 from hemorrhage.data.labels import LABELS
 from hemorrhage.data.layout import list_slice_files
 from hemorrhage.data.sampling import KeepRates
-from hemorrhage.data.source import DicomSource, SliceSource, WindowedSource
+from hemorrhage.data.source import DicomSource, WindowedSource
 from hemorrhage.data.table import read_table, scan_slices, write_table
 from hemorrhage.data.views import View, find_unfamiliar_views, parse_views
 from hemorrhage.errors import HemorrhageError
@@ -25,7 +25,7 @@ from hemorrhage.models.inference import Member, predict_slices
 from hemorrhage.models.weights import read_model
 from hemorrhage.pipeline.config import ALL_FOLDS, Config
 from hemorrhage.pipeline.console import Console, count
-from hemorrhage.pipeline.inputs import Input, find_any_input
+from hemorrhage.pipeline.inputs import Input, build_images, find_any_input
 from hemorrhage.pipeline.predictions import build_predictions
 from hemorrhage.pipeline.runs import Run, averaged_epochs, find_run, members, read_config, read_folds
 from hemorrhage.pipeline.slices import slice_paths
@@ -39,13 +39,15 @@ class _Predictor:
     views: tuple[View, ...]
     console: Console
 
-    def build_source(self, found: Input, slices: pd.DataFrame) -> SliceSource:
-        """Returns the source of those of `slices` that have no error, in the form that the run was trained on."""
-        return found.build_source(slices[slices["error"].isna()], self.config.size, self.config.crop)
+    def build_source(self, found: Input, slices: pd.DataFrame) -> WindowedSource:
+        """Returns the images of those of `slices` that have no error, in the form that the run was trained on."""
+        readable = slices[slices["error"].isna()]
+        return build_images(found.build_source(readable, self.config.size, self.config.crop), readable, self.config)
 
-    def predict(self, networks: Sequence[Member], codes: SliceSource, slices: pd.DataFrame, what: str) -> pd.DataFrame:
+    def predict(
+        self, networks: Sequence[Member], source: WindowedSource, slices: pd.DataFrame, what: str
+    ) -> pd.DataFrame:
         """Returns the prediction table of `slices`, a row each; those that have an error already keep it."""
-        source = WindowedSource(codes, self.config.window_set)
         ids = slices.loc[slices["error"].isna(), "image_id"].to_numpy()
         bar = self.console.bar(len(ids), what)
         try:
@@ -213,7 +215,9 @@ def _predict_folder(predictor: _Predictor, networks: Sequence[Member], folder: P
         first = f"; first: {slices['path'].iloc[0]}: {slices['error'].iloc[0]}" if len(slices) else ""
         raise HemorrhageError(f"{folder}: expected CT slices in DICOM files, found none in {len(paths)} files{first}")
     _require_writable(out)
-    source = DicomSource(slice_paths(slices), predictor.config.size, predictor.config.crop)
+    readable = slices[slices["error"].isna()]
+    codes = DicomSource(slice_paths(readable), predictor.config.size, predictor.config.crop)
+    source = build_images(codes, readable, predictor.config)
     table = predictor.predict(networks, source, slices, "slices").rename(columns={"image_id": "file"})
     bad = int(table["error"].notna().sum())
     if bad:

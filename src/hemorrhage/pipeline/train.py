@@ -18,7 +18,7 @@ from hemorrhage.pipeline.config import ALL_FOLDS, Config, config_to_json
 from hemorrhage.pipeline.console import Console, count
 from hemorrhage.pipeline.environment import describe_environment
 from hemorrhage.pipeline.fitting import FoldData, fit_fold
-from hemorrhage.pipeline.inputs import Input
+from hemorrhage.pipeline.inputs import Input, build_images
 from hemorrhage.pipeline.predictions import KEY_COLUMNS, collect_validation, describe_out_of_fold
 from hemorrhage.pipeline.runs import (
     Run,
@@ -69,7 +69,7 @@ def _train_locked(
     # By id, so that the draws are the same whatever order a DICOM folder or a store has.
     ordered = slices.table.sort_values("image_id", ignore_index=True)
     table = limit_patients(ordered, config.limit, config.folds, config.seed)
-    source = WindowedSource(found.build_source(table, config.size, config.crop), config.window_set)
+    source = build_images(found.build_source(table, config.size, config.crop), table, config)
     table = table[KEPT_COLUMNS]
     folds = describe_slices(table, split_folds(table, config.folds, config.seed), config)
     data_of = {
