@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from hemorrhage.arguments import build_parser
-from hemorrhage.pipeline.config import parse_settings, resolve_config
+from hemorrhage.pipeline.config import resolve_config
+from hemorrhage.pipeline.settings import parse_settings
 
 ROOT = Path(__file__).parents[1]
 

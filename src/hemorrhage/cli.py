@@ -151,8 +151,9 @@ _TRAIN_FLAGS = ("model", "fold", "folds", "epochs", "size", "batch", "steps", "l
 
 
 def _train(options: argparse.Namespace) -> int:
-    from hemorrhage.pipeline.config import parse_settings, resolve_config
+    from hemorrhage.pipeline.config import resolve_config
     from hemorrhage.pipeline.inputs import find_input
+    from hemorrhage.pipeline.settings import parse_settings
 
     started = time.monotonic()
     if options.run is None and not options.plan:

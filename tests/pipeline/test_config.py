@@ -2,7 +2,8 @@ import pytest
 
 from hemorrhage.ct.windows import BONE, BRAIN, SOFT_TISSUE, SUBDURAL
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.pipeline.config import config_from_json, config_to_json, parse_settings, resolve_config
+from hemorrhage.pipeline.config import config_from_json, config_to_json, resolve_config
+from hemorrhage.pipeline.settings import parse_settings
 
 
 def test_defaults_then_model_then_preset_then_flags() -> None:

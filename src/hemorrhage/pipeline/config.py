@@ -1,9 +1,6 @@
 """What a run is told: defaults, then the model's, then a preset's, then flags. Unknown keys fail."""
 
 import dataclasses
-import difflib
-import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +12,7 @@ from hemorrhage.data.context import CONTEXTS
 from hemorrhage.data.views import View, parse_views
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.models.names import LOSS_NAMES, MODEL_NAMES, PRECISIONS
+from hemorrhage.pipeline.settings import convert_settings, require
 
 DRAWS = ("natural", "balance-any", "fractions")
 ALL_FOLDS = "all"
@@ -68,21 +66,21 @@ class Config:
 
     def __post_init__(self) -> None:
         self._require_ranges()
-        _require(self.model in MODEL_NAMES, "model", f"one of {', '.join(MODEL_NAMES)}", self.model)
-        _require(self.loss in LOSS_NAMES, "loss", f"one of {', '.join(LOSS_NAMES)}", self.loss)
-        _require(self.crop in CROPS, "crop", f"one of {', '.join(CROPS)}", self.crop)
-        _require(self.context in CONTEXTS, "context", f"one of {', '.join(CONTEXTS)}", self.context)
-        _require(self.draw in DRAWS, "draw", f"one of {', '.join(DRAWS)}", self.draw)
-        _require(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}", self.precision)
-        _require(bool(self.average_epochs), "average_epochs", "at least one weight", self.average_epochs)
-        _require(
+        require(self.model in MODEL_NAMES, "model", f"one of {', '.join(MODEL_NAMES)}", self.model)
+        require(self.loss in LOSS_NAMES, "loss", f"one of {', '.join(LOSS_NAMES)}", self.loss)
+        require(self.crop in CROPS, "crop", f"one of {', '.join(CROPS)}", self.crop)
+        require(self.context in CONTEXTS, "context", f"one of {', '.join(CONTEXTS)}", self.context)
+        require(self.draw in DRAWS, "draw", f"one of {', '.join(DRAWS)}", self.draw)
+        require(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}", self.precision)
+        require(bool(self.average_epochs), "average_epochs", "at least one weight", self.average_epochs)
+        require(
             all(0 < weight < 1e9 for weight in self.average_epochs),
             "average_epochs",
             "weights above 0",
             self.average_epochs,
         )
         is_fold = self.fold == ALL_FOLDS or (self.fold.isdecimal() and int(self.fold) < self.folds)
-        _require(is_fold, "fold", f"'{ALL_FOLDS}' or a number from 0 to {self.folds - 1}", self.fold)
+        require(is_fold, "fold", f"'{ALL_FOLDS}' or a number from 0 to {self.folds - 1}", self.fold)
         parse_windows(self.windows)
         parse_views(self.tta)
         find_recipe(self.augment)
@@ -90,7 +88,7 @@ class Config:
     def _require_ranges(self) -> None:
         for key, (low, high) in _RANGES.items():
             value = getattr(self, key)
-            _require(value is None or low <= value <= high, key, f"a value from {low:g} to {high:g}", value)
+            require(value is None or low <= value <= high, key, f"a value from {low:g} to {high:g}", value)
 
     @property
     def window_set(self) -> tuple[Window, ...]:
@@ -200,7 +198,7 @@ def resolve_config(preset: str = "default", flags: Mapping[str, Any] | None = No
     """
     if preset not in PRESETS:
         raise HemorrhageError(f"Expected a preset out of {', '.join(PRESETS)}; received {preset!r}.")
-    given = {key: _convert(key, value) for key, value in (flags or {}).items()}
+    given = convert_settings(Config, flags or {})
     if "preset" in given:
         raise HemorrhageError("A preset is chosen by --preset, not by --set.")
     chosen = PRESETS[preset] | given
@@ -212,14 +210,6 @@ def resolve_config(preset: str = "default", flags: Mapping[str, Any] | None = No
     return Config(**values)
 
 
-def parse_settings(pairs: list[str]) -> dict[str, str]:
-    """Returns key -> text of the command line's `--set key=value` pairs; raises HemorrhageError for one without '='."""
-    for pair in pairs:
-        if "=" not in pair:
-            raise HemorrhageError(f"Expected --set key=value, received --set {pair}.")
-    return {key.strip().replace("-", "_"): value.strip() for key, _, value in (pair.partition("=") for pair in pairs)}
-
-
 def config_to_json(config: Config) -> dict[str, Any]:
     """Returns the config as a dictionary of JSON values."""
     return dataclasses.asdict(config)
@@ -229,46 +219,4 @@ def config_from_json(values: Mapping[str, Any]) -> Config:
     """Returns the config that config_to_json wrote; raises HemorrhageError for unknown keys or bad values."""
     if not isinstance(values, Mapping):
         raise HemorrhageError(f"Expected a config of keys and values, received {values!r:.40}.")
-    return Config(**{key: _convert(key, value) for key, value in values.items()})
-
-
-def _convert(key: str, value: Any) -> Any:
-    hints = typing.get_type_hints(Config)
-    if key not in hints:
-        near = difflib.get_close_matches(key, hints, n=1)
-        advice = f" Did you mean {near[0]}?" if near else f" Known: {', '.join(hints)}."
-        raise HemorrhageError(f"Unknown setting {key!r}.{advice}")
-    try:
-        return _convert_to(hints[key], value)
-    except (ValueError, TypeError) as error:
-        raise HemorrhageError(f"Expected {key} to be {_kind(hints[key])}, received {value!r}.") from error
-
-
-def _convert_to(hint: Any, value: Any) -> Any:
-    if isinstance(hint, types.UnionType):
-        return None if value is None or value == "none" else _convert_to(typing.get_args(hint)[0], value)
-    if typing.get_origin(hint) is tuple:
-        return tuple(float(part) for part in (value.split(",") if isinstance(value, str) else value))
-    if hint is bool:
-        return _BOOLEANS[str(value).lower()]
-    if hint is int and str(value) != str(int(value)):
-        raise ValueError(value)
-    return hint(value)
-
-
-class _Booleans(dict[str, bool]):
-    def __missing__(self, key: str) -> bool:
-        raise ValueError(key)
-
-
-_BOOLEANS = _Booleans({"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False})
-
-
-def _kind(hint: Any) -> str:
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-    return names.get(hint) or ("a whole number or none" if isinstance(hint, types.UnionType) else "numbers a,b,...")
-
-
-def _require(holds: bool, key: str, expected: str, received: Any) -> None:
-    if not holds:
-        raise HemorrhageError(f"Expected {key} to be {expected}, received {received!r}.")
+    return Config(**convert_settings(Config, values))
