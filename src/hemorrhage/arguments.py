@@ -186,6 +186,32 @@ def _add_predict(verbs: Any) -> None:
         help="out of identity, mirror, turn_left, turn_right, crop, mirror_crop (default: the run's)",
     )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where the tables go (default: the run's folder)")
+    parser.add_argument(
+        "--embeddings", action="store_true", help="also write each network's features of every slice, for 'series'"
+    )
+
+
+def _add_series(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "series",
+        "Train a second stage over the slices of a series in order, on what runs predicted, into submissions/RUN.",
+        "hemorrhage series first --run first-series",
+    )
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="runs of 'train' with the same folds, after 'predict'",
+    )
+    parser.add_argument("--run", metavar="NAME", help="name of the new run (default: the first RUN's with -series)")
+    parser.add_argument(
+        "--on", choices=("probabilities", "embeddings"), help="what it sees of each slice (default probabilities)"
+    )
+    parser.add_argument("--model", choices=("gru", "conv", "transformer"), help="(default gru)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="any other value, such as units=64 or epochs=60"
+    )
 
 
 def _add_submit(verbs: Any) -> None:
@@ -232,6 +258,7 @@ _ADDERS = (
     _add_merge,
     _add_train,
     _add_predict,
+    _add_series,
     _add_submit,
     _add_score,
     _add_demo,

@@ -189,10 +189,25 @@ def _predict(options: argparse.Namespace) -> int:
     _load_keras_quietly()
     from hemorrhage.pipeline.predict import predict
 
-    for path in predict(options.run, options.input, options.tta, options.out, _console()):
+    for path in predict(options.run, options.input, options.tta, options.out, _console(), options.embeddings):
         print(f"wrote {path}")
         if path.name == "test.parquet" and options.out is None:
             print(f"next: {_program()} submit {options.run}")
+    return 0
+
+
+def _series(options: argparse.Namespace) -> int:
+    from hemorrhage.pipeline.settings import parse_settings
+
+    flags = {key: value for key in ("on", "model") if (value := getattr(options, key)) is not None}
+    settings = parse_settings(options.set) | flags
+    _load_keras_quietly()
+    from hemorrhage.pipeline.series import train_series
+
+    run = train_series(options.runs, options.run or f"{options.runs[0]}-series", settings, _console())
+    print(f"wrote {run.folder}")
+    if run.test_path.is_file():
+        print(f"next: {_program()} submit {run.folder.name}")
     return 0
 
 
@@ -260,6 +275,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "merge": _merge,
     "train": _train,
     "predict": _predict,
+    "series": _series,
     "submit": _submit,
     "score": _score,
     "demo": _demo,

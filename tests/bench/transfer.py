@@ -25,8 +25,8 @@ from hemorrhage.data.source import DicomSource
 from hemorrhage.data.table import scan_slices
 from hemorrhage.models.inference import predict_slices
 from hemorrhage.pipeline.inputs import build_images
-from hemorrhage.pipeline.predict import load_networks
 from hemorrhage.pipeline.predictions import KEY_COLUMNS
+from hemorrhage.pipeline.predictors import load_networks
 from hemorrhage.pipeline.runs import find_run, members, read_config
 
 _BONE_HU = 300

@@ -13,6 +13,7 @@ from hemorrhage.data.source import SliceSource
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_json, write_json
 from hemorrhage.pipeline import predict as predict_module
+from hemorrhage.pipeline import predictors as predictors_module
 from hemorrhage.pipeline.config import resolve_config
 from hemorrhage.pipeline.console import SILENT, Console
 from hemorrhage.pipeline.inputs import DicomInput, find_input
@@ -174,7 +175,7 @@ def test_a_test_only_data_set_is_predicted_into_the_run_without_a_warning(
 def test_a_place_that_cannot_be_read_or_written_is_said_before_the_work(
     workplace: Path, data_folder: Path, trained: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predict_module, "predict_slices", lambda *rest: pytest.fail("worked before it looked"))
+    monkeypatch.setattr(predictors_module, "predict_slices", lambda *rest: pytest.fail("worked before it looked"))
     (workplace / "file").write_text("no folder")
     with pytest.raises(HemorrhageError, match="file: the folder could not be made"):
         predict("first", data_folder, None, workplace / "file", SILENT)

@@ -73,6 +73,63 @@ def _predict_mean(networks: Sequence[Member], images: np.ndarray, views: Sequenc
     return total / (len(views) * sum(member.weight for member in networks))
 
 
+@dataclass(frozen=True)
+class Embedding:
+    """What one network made of N slices in one view: features before its head, float16 N x F, and probabilities.
+
+    These are float64 N x 6, corrected to natural odds.
+    """
+
+    features: np.ndarray
+    probabilities: np.ndarray
+
+
+@dataclass(frozen=True)
+class SliceEmbeddings:
+    """The slices that could be read, an Embedding of them in each view, and why the others could not."""
+
+    image_ids: np.ndarray
+    views: list[Embedding]
+    unreadable: dict[str, str]
+
+
+def embed_slices(
+    network: Member,
+    source: WindowedSource,
+    image_ids: np.ndarray,
+    views: Sequence[View],
+    batch_size: int,
+    workers: int = 1,
+    advance: Callable[[int], object] | None = None,
+) -> SliceEmbeddings:
+    """Returns what the network made of the slices in each of `views`; the rest is as in predict_slices."""
+    both = keras.Model(network.model.input, [network.model.get_layer("dropout").input, network.model.output])
+    unreadable: dict[str, str] = {}
+    read_ids: list[str] = []
+    parts: list[list[Embedding]] = [[] for _ in views]
+    for chunk in _read_chunks(source, image_ids, batch_size * _BATCHES_A_CALL, workers):
+        images = {image_id: image for image_id, image in chunk if isinstance(image, np.ndarray)}
+        unreadable |= {image_id: error.cause for image_id, error in chunk if isinstance(error, DicomError)}
+        read_ids += images
+        for part, view in zip(parts, views, strict=True):
+            if images:
+                seen = np.stack([apply_view(image, view) for image in images.values()])
+                features, probabilities = both.predict(seen, batch_size=batch_size, verbose=0)
+                natural = correct_resampling(probabilities, network.rates)
+                part.append(Embedding(features.astype(np.float16), natural))
+        if advance is not None:
+            advance(len(chunk))
+    return SliceEmbeddings(np.array(read_ids, dtype=object), [_join(part) for part in parts], unreadable)
+
+
+def _join(parts: Sequence[Embedding]) -> Embedding:
+    if not parts:
+        return Embedding(np.empty((0, 0), np.float16), np.empty((0, len(LABELS))))
+    return Embedding(
+        np.concatenate([part.features for part in parts]), np.concatenate([part.probabilities for part in parts])
+    )
+
+
 _Read = tuple[str, np.ndarray | DicomError]
 
 

@@ -40,7 +40,15 @@ class Shape:
     dropout: float
 
 
-def build_series_model(shape: Shape, features: int, seed: int = 0) -> keras.Model:
+@dataclass(frozen=True)
+class Reduction:
+    """How many features become few before anything is learned: (features - mean) @ matrix, F and F x C, float32."""
+
+    mean: np.ndarray
+    matrix: np.ndarray
+
+
+def build_series_model(shape: Shape, features: int, seed: int = 0, reduction: Reduction | None = None) -> keras.Model:
     """Returns an untrained series model for sequences of `features` features, its weights drawn from `seed`.
 
     Inputs "log_odds" (N x T x 6), "features" (N x T x F) and "mask" (N x T, true where there is a slice); output
@@ -54,7 +62,8 @@ def build_series_model(shape: Shape, features: int, seed: int = 0) -> keras.Mode
     given = keras.Input((None, features), name="features")
     mask = keras.Input((None,), dtype="bool", name="mask")
     scaled = keras.layers.Rescaling(1 / 4, name="scaled_log_odds")(log_odds)
-    inner = keras.layers.Concatenate(name="joined")([scaled, given])
+    kept = given if reduction is None else _reduce(given, reduction)
+    inner = keras.layers.Concatenate(name="joined")([scaled, kept])
     inner = keras.layers.Dense(shape.units, activation="relu", name="projection")(inner)
     inner = SERIES_MODELS[shape.kind](inner, mask, shape)
     inner = keras.layers.Dropout(shape.dropout, name="dropout")(inner)
@@ -104,6 +113,13 @@ def predict_sequences(model: keras.Model, sequences: list[SliceSequence], batch_
         predicted = model.predict_on_batch(pad_sequences(batch))
         found += [np.asarray(rows[: len(one.log_odds)], np.float64) for rows, one in zip(predicted, batch, strict=True)]
     return found
+
+
+def _reduce(given: Any, reduction: Reduction) -> Any:
+    layer = keras.layers.Dense(reduction.matrix.shape[1], trainable=False, name="reduction")
+    reduced = layer(given)
+    layer.set_weights([reduction.matrix, -reduction.mean @ reduction.matrix])
+    return reduced
 
 
 def _gru(inner: Any, mask: Any, shape: Shape) -> Any:

@@ -6,107 +6,61 @@ row a series.
 """
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from hemorrhage.data.augment import find_recipe
 from hemorrhage.data.labels import LABELS
 from hemorrhage.data.layout import list_slice_files
-from hemorrhage.data.sampling import KeepRates
-from hemorrhage.data.source import DicomSource, WindowedSource
+from hemorrhage.data.source import DicomSource, SliceSource
 from hemorrhage.data.table import read_table, scan_slices, write_table
-from hemorrhage.data.views import View, find_unfamiliar_views, parse_views
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.files import make_folder, read_json, replacing
-from hemorrhage.models.inference import Member, predict_slices
-from hemorrhage.models.weights import read_model
-from hemorrhage.pipeline.config import ALL_FOLDS, Config
+from hemorrhage.files import make_folder, replacing
 from hemorrhage.pipeline.console import Console, count
-from hemorrhage.pipeline.inputs import Input, build_images, find_any_input
-from hemorrhage.pipeline.predictions import build_predictions
-from hemorrhage.pipeline.runs import Run, averaged_epochs, find_run, members, read_config, read_folds
+from hemorrhage.pipeline.embeddings import write_embeddings
+from hemorrhage.pipeline.inputs import Input, find_any_input
+from hemorrhage.pipeline.opening import open_predictor
+from hemorrhage.pipeline.predictors import NetworkPredictor, Predictor
+from hemorrhage.pipeline.runs import Run, find_run, read_folds
 from hemorrhage.pipeline.slices import slice_paths
 
 
-@dataclass(frozen=True)
-class _Predictor:
-    """A run's config and the views that its networks are shown."""
-
-    config: Config
-    views: tuple[View, ...]
-    console: Console
-
-    def build_source(self, found: Input, slices: pd.DataFrame) -> WindowedSource:
-        """Returns the images of those of `slices` that have no error, in the form that the run was trained on."""
-        readable = slices[slices["error"].isna()]
-        return build_images(found.build_source(readable, self.config.size, self.config.crop), readable, self.config)
-
-    def predict(
-        self, networks: Sequence[Member], source: WindowedSource, slices: pd.DataFrame, what: str
-    ) -> pd.DataFrame:
-        """Returns the prediction table of `slices`, a row each; those that have an error already keep it."""
-        ids = slices.loc[slices["error"].isna(), "image_id"].to_numpy()
-        bar = self.console.bar(len(ids), what)
-        try:
-            predicted = predict_slices(
-                networks, source, ids, self.views, self.config.batch, self.config.workers, bar.update
-            )
-        finally:
-            bar.close()
-        bad = slices[slices["error"].notna()]
-        known = dict(zip(bad["image_id"], bad["error"], strict=True))
-        return build_predictions(slices, replace(predicted, unreadable=known | predicted.unreadable))
-
-
-def predict(name: str, input_folder: Path, tta: str | None, out: Path | None, console: Console) -> list[Path]:
+def predict(
+    name: str, input_folder: Path, tta: str | None, out: Path | None, console: Console, embeddings: bool = False
+) -> list[Path]:
     """Returns the files written: the predictions of run `name` for the slices under `input_folder`.
 
     `tta` names the views, by default those of the run's config. `out` is the folder of the tables, by default the
-    run's. Raises HemorrhageError for an unknown or unfinished run, views, an empty input, or where predictions of
-    other test images would be overwritten.
+    run's. With `embeddings` it also writes what the run's networks made of every slice (see pipeline.embeddings).
+    Raises HemorrhageError for an unknown or unfinished run, views, an empty input, or where predictions of other
+    test images would be overwritten.
     """
     run = find_run(name)
-    config = read_config(run)
-    views = parse_views(tta) if tta else config.views
-    _warn_of_unfamiliar(views, config, console)
-    predictor = _Predictor(config, views, console)
-    networks = [load_networks(member, config) for member in members(run, config)]
+    predictor = open_predictor(run, tta, console)
     found = find_any_input(input_folder)
     target = Run(out or run.folder)
+    if embeddings:
+        _require_embeddable(predictor, found, input_folder, run)
     if found is None:
-        return _predict_folder(predictor, _mean_of(networks), input_folder, target.folder)
+        return _predict_folder(predictor, input_folder, target.folder, console)
     parts = _list_parts(run, found, console)
     if parts.held_out is None and parts.test is None:
         raise HemorrhageError(f"{input_folder}: expected slices of this run's folds or test slices, found neither.")
     _require_writable(target.folder)
     _require_no_loss(target.test_path, parts.test)
     return [
-        *_predict_out_of_fold(target, predictor, networks, found, parts.held_out),
-        *_predict_test(target, predictor, _mean_of(networks), found, parts.test),
+        *_predict_out_of_fold(target, predictor, found, parts.held_out, console),
+        *_predict_test(target, predictor, found, parts.test, console),
+        *(_embed(target, predictor, found, parts) if embeddings else []),
     ]
 
 
-def load_networks(member: Run, config: Config) -> list[Member]:
-    """Returns the averaged epochs of one trained network, with their weights and how their draws were resampled."""
-    epochs = averaged_epochs(member, config)
-    rates = KeepRates(**read_json(member.training_path)["keep_rates"])
-    return [Member(read_model(member.model_path(epoch)), weight, rates) for epoch, weight in epochs]
-
-
-def _mean_of(networks: Sequence[Sequence[Member]]) -> list[Member]:
-    return [member for fold in networks for member in fold]
-
-
-def _warn_of_unfamiliar(views: tuple[View, ...], config: Config, console: Console) -> None:
-    unfamiliar = find_unfamiliar_views(views, find_recipe(config.augment))
-    if unfamiliar:
-        console.warn(
-            f"The network never saw the like of {', '.join(unfamiliar)} in training (augmentation "
-            f"{config.augment!r}); such views can cost score."
-        )
+def _require_embeddable(predictor: Predictor, found: Input | None, folder: Path, run: Run) -> None:
+    if not isinstance(predictor, NetworkPredictor):
+        raise HemorrhageError(f"{run.folder}: expected a run of 'hemorrhage train', which alone has embeddings.")
+    if found is None:
+        raise HemorrhageError(f"{folder}: expected a data set or a store to write the embeddings of, found neither.")
 
 
 @dataclass(frozen=True)
@@ -161,40 +115,38 @@ def _require_no_loss(path: Path, test: pd.DataFrame | None) -> None:
 
 
 def _predict_out_of_fold(
-    target: Run,
-    predictor: _Predictor,
-    networks: Sequence[Sequence[Member]],
-    found: Input,
-    slices: pd.DataFrame | None,
+    target: Run, predictor: Predictor, found: Input, slices: pd.DataFrame | None, console: Console
 ) -> list[Path]:
     """Writes the predictions of held-out slices, each by the network that did not see its patient."""
     if slices is None:
         return []
-    source = predictor.build_source(found, slices)
-    tables = [
-        predictor.predict(fold_networks, source, slices[slices["fold"] == fold], f"held-out slices of fold {fold}")
-        for fold, fold_networks in zip(_fold_numbers(predictor.config), networks, strict=True)
-    ]
-    table = pd.concat(tables, ignore_index=True)
-    _warn_of_unreadable(table, "held-out slices", predictor.console)
+    table = predictor.predict_held_out(slices, found.build_source)
+    _warn_of_unreadable(table, "held-out slices", console)
     write_table(target.out_of_fold_path, table)
     return [target.out_of_fold_path]
 
 
-def _fold_numbers(config: Config) -> list[int]:
-    return list(range(config.folds)) if config.fold == ALL_FOLDS else [int(config.fold)]
-
-
 def _predict_test(
-    target: Run, predictor: _Predictor, networks: Sequence[Member], found: Input, slices: pd.DataFrame | None
+    target: Run, predictor: Predictor, found: Input, slices: pd.DataFrame | None, console: Console
 ) -> list[Path]:
     """Writes a row for each slice of the sample submission, with the reason where it has no probabilities."""
     if slices is None:
         return []
-    table = predictor.predict(networks, predictor.build_source(found, slices), slices, "test slices")
-    _warn_of_unreadable(table, "test slices", predictor.console)
+    table = predictor.predict(slices, found.build_source, "test slices")
+    _warn_of_unreadable(table, "test slices", console)
     write_table(target.test_path, table)
     return [target.test_path]
+
+
+def _embed(target: Run, predictor: Predictor, found: Input, parts: _Parts) -> list[Path]:
+    assert isinstance(predictor, NetworkPredictor)
+    named = {"train": parts.held_out, "test": parts.test}
+    return [
+        path
+        for part, slices in named.items()
+        if slices is not None
+        for path in write_embeddings(target, predictor, part, slices, found.build_source)
+    ]
 
 
 def _warn_of_unreadable(table: pd.DataFrame, what: str, console: Console) -> None:
@@ -204,30 +156,27 @@ def _warn_of_unreadable(table: pd.DataFrame, what: str, console: Console) -> Non
         console.warn(f"{len(bad)} of {len(table)} {what} have no prediction; first {first.image_id}: {first.error}")
 
 
-def _predict_folder(predictor: _Predictor, networks: Sequence[Member], folder: Path, out: Path) -> list[Path]:
+def _predict_folder(predictor: Predictor, folder: Path, out: Path, console: Console) -> list[Path]:
     paths = list_slice_files(folder, any_name=True)
-    slices = scan_slices(
-        paths, progress=lambda rows, total: predictor.console.track(rows, total, f"headers of {folder.name}")
-    )
+    slices = scan_slices(paths, progress=lambda rows, total: console.track(rows, total, f"headers of {folder.name}"))
     # Names may repeat in sub-folders, paths cannot.
     slices = slices.assign(image_id=[path.relative_to(folder).as_posix() for path in paths])
     if slices["error"].notna().all():
         first = f"; first: {slices['path'].iloc[0]}: {slices['error'].iloc[0]}" if len(slices) else ""
         raise HemorrhageError(f"{folder}: expected CT slices in DICOM files, found none in {len(paths)} files{first}")
     _require_writable(out)
-    readable = slices[slices["error"].isna()]
-    codes = DicomSource(slice_paths(readable), predictor.config.size, predictor.config.crop)
-    source = build_images(codes, readable, predictor.config)
-    table = predictor.predict(networks, source, slices, "slices").rename(columns={"image_id": "file"})
+    table = predictor.predict(slices, _open_files, "slices").rename(columns={"image_id": "file"})
     bad = int(table["error"].notna().sum())
     if bad:
-        predictor.console.warn(
-            f"{count(bad, 'file')} of {folder} gave no readable CT slice; the column error says why of each."
-        )
+        console.warn(f"{count(bad, 'file')} of {folder} gave no readable CT slice; the column error says why of each.")
     return [
         _write_csv(out / "predictions.csv", table),
         _write_csv(out / "predictions_series.csv", summarise_series(table)),
     ]
+
+
+def _open_files(slices: pd.DataFrame, size: int, crop: str) -> SliceSource:
+    return DicomSource(slice_paths(slices), size, crop)
 
 
 def summarise_series(slices: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Prediction tables: one row a slice with six probabilities, and why a slice has none."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,24 @@ def build_predictions(slices: pd.DataFrame, predicted: SlicePredictions) -> pd.D
     probabilities.insert(0, "image_id", predicted.image_ids)
     table = slices[KEY_COLUMNS].merge(probabilities, on="image_id", how="left")
     return table.assign(error=table["image_id"].map(predicted.unreadable).astype("object"))
+
+
+def build_empty(slices: pd.DataFrame, unreadable: Mapping[str, str]) -> pd.DataFrame:
+    """Returns a prediction table of `slices` without probabilities, with the causes of those that are `unreadable`."""
+    nothing = SlicePredictions(np.empty(0, dtype=object), np.empty((0, len(LABELS))), dict(unreadable))
+    return build_predictions(slices, nothing)
+
+
+def fill_predictions(template: pd.DataFrame, image_ids: Sequence[str], probabilities: np.ndarray) -> pd.DataFrame:
+    """Returns the prediction table `template` with other probabilities: N x 6 of the slices `image_ids`, NaN of others.
+
+    An error of the template stays; a slice that only the template has a prediction of gets one.
+    """
+    values = pd.DataFrame(probabilities, columns=list(LABELS), index=pd.Index(image_ids))
+    filled = template.copy()
+    filled[list(LABELS)] = values.reindex(filled["image_id"]).to_numpy()
+    lost = filled["any"].isna() & filled["error"].isna()
+    return filled.assign(error=filled["error"].astype("object").mask(lost, "not predicted by every part of the run"))
 
 
 def average_predictions(tables: Sequence[pd.DataFrame], weights: Sequence[float]) -> pd.DataFrame:

@@ -1,9 +1,10 @@
 """One run is one folder under submissions/: what it was told, what it learned, what it predicted."""
 
 import fcntl
+import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,29 @@ class Run:
         return self.folder / "test.parquet"
 
     @property
+    def series_json_path(self) -> Path:
+        """Describes a run of second stages; there is no config.json beside it."""
+        return self.folder / "series.json"
+
+    @property
+    def stage_folds_path(self) -> Path:
+        """For each held-out slice of the runs below the fold whose series model answers for it."""
+        return self.folder / "stage_folds.parquet"
+
+    @property
+    def blend_json_path(self) -> Path:
+        """Describes a run made of other runs; there is no config.json beside it."""
+        return self.folder / "blend.json"
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder holds a run of any kind."""
+        return any(path.is_file() for path in (self.config_path, self.series_json_path, self.blend_json_path))
+
+    def series_path(self, fold: int) -> Path:
+        return self.folder / "models" / f"series-{fold:03d}.keras"
+
+    @property
     def submission_path(self) -> Path:
         return self.folder / "submission.csv"
 
@@ -88,11 +112,34 @@ class Run:
 def find_run(name: str) -> Run:
     """Returns the run of that name, a folder under submissions/; raises HemorrhageError where it is not there."""
     run = name_run(name)
-    if not run.config_path.is_file():
-        known = sorted(path.parent.name for path in SUBMISSIONS.glob("*/config.json"))
+    if not run.is_there:
+        known = sorted(path.name for path in SUBMISSIONS.glob("*") if Run(path).is_there)
         there = f"there are: {', '.join(known)}" if known else "there are none yet; 'hemorrhage train' makes one"
         raise HemorrhageError(f"{run.folder}: expected a run with a config.json, found none; {there}.")
     return run
+
+
+def require_trained(run: Run) -> Run:
+    """Returns the run; raises HemorrhageError where it is one made of other runs."""
+    if not run.config_path.is_file():
+        raise HemorrhageError(f"{run.folder}: expected a run of 'hemorrhage train', found one made of other runs.")
+    return run
+
+
+def hash_folds(run: Run) -> str:
+    """Returns a hash of which slices a run knows, their folds and labels, whatever their order: 32 hex digits."""
+    table = read_folds(run).sort_values("image_id")[["image_id", "fold", *LABELS]].astype(str)
+    return hashlib.blake2b(table.to_csv(index=False).encode(), digest_size=16).hexdigest()
+
+
+def require_same_folds(runs: Sequence[Run]) -> None:
+    """Raises HemorrhageError unless the runs' fold tables are equal."""
+    hashes = {run.folder.name: hash_folds(run) for run in runs}
+    if len(set(hashes.values())) > 1:
+        raise HemorrhageError(
+            f"Expected runs trained on the same folds, received {', '.join(hashes)}, whose folds.parquet differ: a "
+            "patient that one held out another learned from. Train them with equal --folds, --seed, --limit and input."
+        )
 
 
 def name_run(name: str) -> Run:

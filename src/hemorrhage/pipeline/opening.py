@@ -1,0 +1,16 @@
+"""Any run made ready to predict, whatever it is made of."""
+
+from hemorrhage.pipeline.console import Console
+from hemorrhage.pipeline.predictors import Predictor, open_networks
+from hemorrhage.pipeline.runs import Run
+from hemorrhage.pipeline.series_predictor import open_series
+
+
+def open_predictor(run: Run, tta: str | None, console: Console) -> Predictor:
+    """Returns the predictor of a run; `tta` names the views of its networks, by default those of their configs.
+
+    Raises HemorrhageError for views that do not exist, an unfinished run, or one whose members are gone.
+    """
+    if run.series_json_path.is_file():
+        return open_series(run, tta, console)
+    return open_networks(run, tta, console)

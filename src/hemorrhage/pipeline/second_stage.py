@@ -1,0 +1,156 @@
+"""What a second stage is given of slices, and what it makes of them; nothing is read or written here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import pandas as pd
+
+from hemorrhage.data.labels import LABELS
+from hemorrhage.data.metrics import label_log_losses
+from hemorrhage.data.series import PLACE_FEATURES, describe_places, list_series
+from hemorrhage.models.series import SERIES_MODELS, Shape, SliceSequence, predict_sequences, to_log_odds
+from hemorrhage.models.series_training import Course, Example, fit_reduction, fit_series_model
+from hemorrhage.pipeline.settings import require
+
+SOURCES = ("probabilities", "embeddings")
+
+_SHARES = np.linspace(0, 1, 5)
+
+
+@dataclass(frozen=True)
+class SeriesConfig:
+    """Every value of a second stage, saved in its run's series.json."""
+
+    on: str = "probabilities"
+    model: str = "gru"
+    units: int = 32
+    dropout: float = 0.3
+    epochs: int = 40
+    batch: int = 8
+    learning_rate: float = 3e-3
+    # The deviation of what is added to log odds in training.
+    noise: float = 0.3
+    # Of embeddings: how many principal components are kept.
+    components: int = 64
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require(self.on in SOURCES, "on", f"one of {', '.join(SOURCES)}", self.on)
+        require(self.model in SERIES_MODELS, "model", f"one of {', '.join(SERIES_MODELS)}", self.model)
+        for key, (low, high) in _RANGES.items():
+            value = getattr(self, key)
+            require(low <= value <= high, key, f"a value from {low:g} to {high:g}", value)
+
+    @property
+    def shape(self) -> Shape:
+        return Shape(self.model, self.units, self.dropout)
+
+    @property
+    def course(self) -> Course:
+        return Course(self.epochs, self.batch, self.learning_rate, self.noise, self.seed)
+
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "units": (4, 1024),
+    "dropout": (0, 0.95),
+    "epochs": (1, 1000),
+    "batch": (1, 1024),
+    "learning_rate": (1e-9, 1),
+    "noise": (0, 10),
+    "components": (1, 4096),
+    "seed": (0, 2**31 - 1),
+}
+
+
+@dataclass(frozen=True)
+class Output:
+    """N slices seen one way: the slice networks' probabilities N x 6, and N x F features beside them."""
+
+    probabilities: np.ndarray
+    features: np.ndarray
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a second stage is given of N slices: image_id, patient_id, series_id and z_mm, and one Output or more."""
+
+    table: pd.DataFrame
+    views: tuple[Output, ...]
+
+    def select(self, chosen: np.ndarray) -> "Seen":
+        """Returns what is given of the slices that are `chosen`, bool N."""
+        views = tuple(Output(view.probabilities[chosen], view.features[chosen]) for view in self.views)
+        return Seen(self.table[chosen].reset_index(drop=True), views)
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """The mean of the slice networks' probabilities over the views, float64 N x 6."""
+        return np.mean([view.probabilities for view in self.views], axis=0)
+
+
+def see_predictions(tables: Sequence[pd.DataFrame]) -> Seen:
+    """Returns what prediction tables of one or more runs, row by row of the same slices, give: one view.
+
+    Slices that one of them could not read are left out. With more than one run the features are each run's log odds.
+    """
+    values = [table[list(LABELS)].to_numpy(dtype=np.float64) for table in tables]
+    is_known = ~np.isnan(values).any(axis=(0, 2))
+    known = [each[is_known] for each in values]
+    apart = [to_log_odds(each) / 4 for each in known] if len(tables) > 1 else []
+    features = np.concatenate(apart, axis=1) if apart else np.empty((len(known[0]), 0), dtype=np.float32)
+    table = tables[0][["image_id", "patient_id", "series_id", "z_mm"]]
+    return Seen(table[pd.Series(is_known)].reset_index(drop=True), (Output(np.mean(known, axis=0), features),))
+
+
+def fit_stage(seen: Seen, truth: np.ndarray, config: SeriesConfig) -> keras.Model:
+    """Returns a series model that has learned from slices and their labels, N x 6."""
+    examples = [Example(tuple(sequences), truth[rows].astype(np.float32)) for rows, sequences in _list_sequences(seen)]
+    reduction = None
+    if config.on == "embeddings":
+        features = np.concatenate([example.views[0].features for example in examples])
+        reduction = fit_reduction(features, config.components, len(PLACE_FEATURES), config.seed)
+    return fit_series_model(config.shape, examples, config.course, reduction)
+
+
+def apply_stage(models: Sequence[keras.Model], seen: Seen) -> np.ndarray:
+    """Returns the mean of the models' probabilities over the views, float64 N x 6."""
+    total = np.zeros((len(seen.table), len(LABELS)))
+    found = _list_sequences(seen)
+    for model in models:
+        for place in range(len(seen.views)):
+            predicted = predict_sequences(model, [sequences[place] for _, sequences in found])
+            for (rows, _), values in zip(found, predicted, strict=True):
+                total[rows] += values
+    return total / (len(models) * len(seen.views))
+
+
+def choose_shares(truth: np.ndarray, slice_output: np.ndarray, series_output: np.ndarray) -> np.ndarray:
+    """Returns for each label the share of the series model, 0 to 1 by quarters, with the lowest log loss here.
+
+    The rest is the slice model's. All are N x 6; the result is float64 of 6.
+    """
+    losses = [label_log_losses(truth, mix(slice_output, series_output, np.full(6, share))) for share in _SHARES]
+    return _SHARES[np.argmin(losses, axis=0)]
+
+
+def mix(slice_output: np.ndarray, series_output: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Returns the mean of two outputs, N x 6, with `shares` of the second by label."""
+    return np.asarray((1 - shares) * slice_output + shares * series_output)
+
+
+def _list_sequences(seen: Seen) -> list[tuple[np.ndarray, list[SliceSequence]]]:
+    """The rows of every series in order, and its sequence in each view; the places come last among the features."""
+    z_mm = seen.table["z_mm"].to_numpy(dtype=np.float64)
+    odds = [to_log_odds(view.probabilities) for view in seen.views]
+    found = []
+    for rows in list_series(seen.table):
+        places = describe_places(np.nan_to_num(z_mm[rows]))
+        views = zip(odds, seen.views, strict=True)
+        found.append((rows, [_join(each[rows], view.features[rows], places) for each, view in views]))
+    return found
+
+
+def _join(log_odds: np.ndarray, features: np.ndarray, places: np.ndarray) -> SliceSequence:
+    return SliceSequence(log_odds, np.concatenate([features.astype(np.float32), places], axis=1))

@@ -1,0 +1,213 @@
+"""The verb series: a second stage over the slices of a series in the order of z, trained on what runs predicted.
+
+On probabilities one model a fold learns from out-of-fold predictions, of one run or several. On embeddings every
+network of a run has a series model of its own, which learns from the patients that the network learned from and answers
+for those that it did not see: features of different networks have nothing in common. Test slices get the mean.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from hemorrhage.data.folds import split_folds
+from hemorrhage.data.labels import LABELS
+from hemorrhage.data.metrics import label_log_losses, weighted_log_loss
+from hemorrhage.data.series import fit_smoothing, smooth_along_z
+from hemorrhage.data.table import read_table, write_table
+from hemorrhage.errors import HemorrhageError
+from hemorrhage.files import read_json, write_json
+from hemorrhage.models.weights import save_model
+from hemorrhage.pipeline.console import Console
+from hemorrhage.pipeline.embeddings import read_embeddings
+from hemorrhage.pipeline.predictions import fill_predictions
+from hemorrhage.pipeline.predictors import fold_numbers
+from hemorrhage.pipeline.runs import (
+    Run,
+    find_run,
+    hash_folds,
+    locking,
+    name_run,
+    read_config,
+    read_folds,
+    require_same_folds,
+    require_trained,
+)
+from hemorrhage.pipeline.second_stage import (
+    Seen,
+    SeriesConfig,
+    apply_stage,
+    choose_shares,
+    fit_stage,
+    mix,
+    see_predictions,
+)
+from hemorrhage.pipeline.settings import convert_settings
+
+
+@dataclass(frozen=True)
+class Material:
+    """What one second stage learns from and answers for; no patient is both in `train` and in `held_out`.
+
+    `test` is None where nothing was predicted of test slices.
+    """
+
+    fold: int
+    train: Seen
+    held_out: Seen
+    test: Seen | None
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the slice networks and the series models said of N slices: ids and places, and N x 6 of each."""
+
+    table: pd.DataFrame
+    slice_output: np.ndarray
+    series_output: np.ndarray
+
+
+def train_series(names: Sequence[str], name: str, settings: Mapping[str, str], console: Console) -> Run:
+    """Returns the run `name` after training second stages on what the runs `names` predicted.
+
+    It gets out-of-fold and, where the runs have any, test predictions. Raises HemorrhageError where the run exists,
+    the runs were trained on different folds, or have not predicted what is asked for.
+    """
+    config = SeriesConfig(**convert_settings(SeriesConfig, settings))
+    runs = [require_trained(find_run(one)) for one in names]
+    require_same_folds(runs)
+    if config.on == "embeddings" and len(runs) > 1:
+        raise HemorrhageError(
+            f"Expected one run for a second stage on embeddings, received {len(runs)}: features of different networks "
+            "have nothing in common. Train a series run on each, and blend them."
+        )
+    run = name_run(name)
+    with locking(run):
+        if run.folder.exists() and any(run.folder.iterdir()):
+            raise HemorrhageError(f"{run.folder}: this run exists. Choose another --run.")
+        _train_locked(run, runs, config, console)
+    return run
+
+
+def _train_locked(run: Run, runs: Sequence[Run], config: SeriesConfig, console: Console) -> None:
+    labels = read_folds(runs[0]).set_index("image_id")[list(LABELS)]
+    gather = gather_embeddings if config.on == "embeddings" else gather_probabilities
+    held_out, answered, tested = [], [], []
+    for material in gather(runs, config):
+        series, train = material.train.table["series_id"].nunique(), material.train.table
+        console.say(f"fold {material.fold}: learning from {len(train)} slices of {series} series")
+        model = fit_stage(material.train, _truth_of(labels, train), config)
+        save_model(model, run.series_path(material.fold))
+        held_out.append(_answer(model, material.held_out))
+        answered.append(material.held_out.table[["image_id"]].assign(fold=material.fold))
+        tested += [_answer(model, material.test)] if material.test is not None else []
+    answers = _concatenate(held_out)
+    write_table(run.stage_folds_path, pd.concat(answered, ignore_index=True))
+    shares = _choose(answers, _truth_of(labels, answers.table), console)
+    write_table(run.folds_path, read_folds(runs[0]))
+    write_json(run.training_path, read_json(runs[0].training_path))
+    _write_answers(run.out_of_fold_path, runs[0].out_of_fold_path, answers, shares)
+    if tested:
+        _write_answers(run.test_path, runs[0].test_path, _average(tested), shares)
+    # Last, since by it a folder counts as a run.
+    description = {"runs": [one.folder.name for one in runs], "folds_hash": hash_folds(runs[0])}
+    write_json(run.series_json_path, description | {"shares": shares.tolist(), "settings": asdict(config)})
+
+
+def gather_probabilities(runs: Sequence[Run], config: SeriesConfig) -> Iterator[Material]:
+    """Yields the material of each fold over the out-of-fold predictions of `runs`.
+
+    The folds are the runs' own; where only one of these was predicted, its patients are split anew.
+    """
+    seen = see_predictions([_read_predictions(run.out_of_fold_path) for run in runs])
+    has_test = all(run.test_path.is_file() for run in runs)
+    test = see_predictions([_read_predictions(run.test_path) for run in runs]) if has_test else None
+    folds = _split(seen, read_folds(runs[0]), config.seed)
+    for fold in sorted(set(folds)):
+        yield Material(int(fold), seen.select(folds != fold), seen.select(folds == fold), test)
+
+
+def gather_embeddings(runs: Sequence[Run], config: SeriesConfig) -> Iterator[Material]:
+    """Yields the material of each network of the one run: what it made of the patients it saw, and of the others."""
+    del config
+    fold_of = read_folds(runs[0]).set_index("image_id")["fold"]
+    for fold in fold_numbers(read_config(runs[0])):
+        seen = read_embeddings(runs[0], fold, "train")
+        if seen is None:
+            raise HemorrhageError(
+                f"{runs[0].folder}: expected embeddings of fold {fold}, found none. "
+                f"Run 'hemorrhage predict {runs[0].folder.name} INPUT --embeddings'."
+            )
+        is_held_out = (fold_of.loc[seen.table["image_id"]] == fold).to_numpy()
+        test = read_embeddings(runs[0], fold, "test")
+        yield Material(fold, seen.select(~is_held_out), seen.select(is_held_out), test)
+
+
+def _split(seen: Seen, folds: pd.DataFrame, seed: int) -> np.ndarray:
+    known = folds.set_index("image_id").loc[seen.table["image_id"]].reset_index()
+    if known["fold"].nunique() > 1:
+        return known["fold"].to_numpy()
+    patients = known["patient_id"].nunique()
+    return split_folds(known, min(5, patients), seed)["fold"].to_numpy()
+
+
+def _read_predictions(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise HemorrhageError(f"{path}: expected predictions, found none. Run 'hemorrhage predict' first.")
+    return read_table(path).sort_values("image_id", ignore_index=True)
+
+
+def _truth_of(labels: pd.DataFrame, table: pd.DataFrame) -> np.ndarray:
+    return labels.loc[table["image_id"]].to_numpy()
+
+
+def _answer(model: keras.Model, seen: Seen) -> Answers:
+    return Answers(seen.table, seen.probabilities, apply_stage([model], seen))
+
+
+def _concatenate(parts: Sequence[Answers]) -> Answers:
+    return Answers(
+        pd.concat([part.table for part in parts], ignore_index=True),
+        np.concatenate([part.slice_output for part in parts]),
+        np.concatenate([part.series_output for part in parts]),
+    )
+
+
+def _average(parts: Sequence[Answers]) -> Answers:
+    return Answers(
+        parts[0].table,
+        np.mean([part.slice_output for part in parts], axis=0),
+        np.mean([part.series_output for part in parts], axis=0),
+    )
+
+
+def _choose(answers: Answers, truth: np.ndarray, console: Console) -> np.ndarray:
+    """Returns the series model's share by label, after saying how it and smoothing compare with the slices alone."""
+    shares = choose_shares(truth, answers.slice_output, answers.series_output)
+    sigmas_mm = fit_smoothing(truth, answers.slice_output, answers.table)
+    outputs = {
+        "slice": answers.slice_output,
+        "smoothed": smooth_along_z(answers.slice_output, answers.table, sigmas_mm),
+        "series": answers.series_output,
+        "chosen": mix(answers.slice_output, answers.series_output, shares),
+    }
+    _say_losses(truth, outputs, shares, console)
+    return shares
+
+
+def _say_losses(truth: np.ndarray, outputs: Mapping[str, np.ndarray], shares: np.ndarray, console: Console) -> None:
+    losses = [label_log_losses(truth, output) for output in outputs.values()]
+    console.say(f"{f'out of fold, {len(truth)} slices':<30}" + "".join(f"{name:>10}" for name in (*outputs, "share")))
+    for column, label in enumerate(LABELS):
+        cells = "".join(f"{loss[column]:>10.5f}" for loss in losses)
+        console.say(f"{label:<30}{cells}{shares[column]:>10.2f}")
+    totals = [weighted_log_loss(truth, output) for output in outputs.values()]
+    console.say(f"{'weighted log loss':<30}" + "".join(f"{total:>10.5f}" for total in totals))
+
+
+def _write_answers(path: Path, like: Path, answers: Answers, shares: np.ndarray) -> None:
+    values = mix(answers.slice_output, answers.series_output, shares)
+    write_table(path, fill_predictions(read_table(like), answers.table["image_id"].tolist(), values))

@@ -1,0 +1,79 @@
+"""A run of second stages that is ready to predict slices: its slice networks, then its series models."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import pandas as pd
+
+from hemorrhage.data.table import read_table
+from hemorrhage.files import read_object
+from hemorrhage.models.weights import read_model
+from hemorrhage.pipeline.console import Console
+from hemorrhage.pipeline.predictions import average_predictions, build_empty, fill_predictions
+from hemorrhage.pipeline.predictors import NetworkPredictor, Opener, open_networks
+from hemorrhage.pipeline.runs import Run, find_run
+from hemorrhage.pipeline.second_stage import Seen, SeriesConfig, apply_stage, mix, see_predictions
+from hemorrhage.pipeline.settings import convert_settings
+
+
+@dataclass(frozen=True)
+class SeriesPredictor:
+    """The runs below, a series model a fold, and the series models' share of the output by label.
+
+    `folds` has for each image id of the runs' held-out slices the fold whose series model did not see its patient.
+    """
+
+    below: Sequence[NetworkPredictor]
+    models: Mapping[int, keras.Model]
+    folds: pd.Series
+    config: SeriesConfig
+    shares: np.ndarray
+
+    def predict(self, slices: pd.DataFrame, opener: Opener, what: str) -> pd.DataFrame:
+        """Returns the mean over the series models of all folds."""
+        if self.config.on == "embeddings":
+            tables = [self._predict_embeddings(fold, slices, opener, what) for fold in self.models]
+            return average_predictions(tables, [1.0] * len(tables))
+        tables = [below.predict(slices, opener, what) for below in self.below]
+        return self._answer(tables[0], see_predictions(tables), list(self.models))
+
+    def predict_held_out(self, slices: pd.DataFrame, opener: Opener) -> pd.DataFrame:
+        """Returns the predictions of the slices of each series model's fold, which it did not learn from."""
+        known = slices[slices["image_id"].isin(self.folds.index)]
+        of_fold = {fold: known[(self.folds.loc[known["image_id"]] == fold).to_numpy()] for fold in self.models}
+        if self.config.on == "embeddings":
+            parts = [
+                self._predict_embeddings(fold, part, opener, f"held-out slices of fold {fold}")
+                for fold, part in of_fold.items()
+            ]
+            return pd.concat(parts, ignore_index=True)
+        tables = [below.predict_held_out(slices, opener) for below in self.below]
+        parts = [self._answer_fold(tables, fold, set(part["image_id"])) for fold, part in of_fold.items()]
+        return pd.concat(parts, ignore_index=True)
+
+    def _predict_embeddings(self, fold: int, slices: pd.DataFrame, opener: Opener, what: str) -> pd.DataFrame:
+        (below,) = self.below
+        seen, unreadable = below.embed(fold, slices, below.open_images(slices, opener), what)
+        return self._answer(build_empty(slices, unreadable), seen, [fold])
+
+    def _answer_fold(self, tables: Sequence[pd.DataFrame], fold: int, image_ids: set[str]) -> pd.DataFrame:
+        own = [table[table["image_id"].isin(image_ids)].reset_index(drop=True) for table in tables]
+        return self._answer(own[0], see_predictions(own), [fold])
+
+    def _answer(self, template: pd.DataFrame, seen: Seen, folds: Sequence[int]) -> pd.DataFrame:
+        series_output = apply_stage([self.models[fold] for fold in folds], seen)
+        values = mix(seen.probabilities, series_output, self.shares)
+        return fill_predictions(template, seen.table["image_id"].tolist(), values)
+
+
+def open_series(run: Run, tta: str | None, console: Console) -> SeriesPredictor:
+    """Returns the predictor of a run of 'series'; errors as in open_networks, and for a member that is gone."""
+    described = read_object(run.series_json_path, "Run 'hemorrhage series' again.")
+    below = [open_networks(find_run(name), tta, console) for name in described["runs"]]
+    folds = [int(path.stem.rpartition("-")[2]) for path in sorted(run.folder.glob("models/series-*.keras"))]
+    models = {fold: read_model(run.series_path(fold)) for fold in folds}
+    config = SeriesConfig(**convert_settings(SeriesConfig, described["settings"]))
+    kept = read_table(run.stage_folds_path).set_index("image_id")["fold"]
+    return SeriesPredictor(below, models, kept, config, np.array(described["shares"]))

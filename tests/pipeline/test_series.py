@@ -1,0 +1,161 @@
+"""The second stage as a run: what it learns from, whom it answers for, and that it predicts like any other run."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hemorrhage.data.labels import LABELS
+from hemorrhage.errors import HemorrhageError
+from hemorrhage.pipeline.config import resolve_config
+from hemorrhage.pipeline.console import SILENT
+from hemorrhage.pipeline.inputs import find_input
+from hemorrhage.pipeline.predict import predict
+from hemorrhage.pipeline.runs import Run, find_run, read_folds
+from hemorrhage.pipeline.second_stage import SeriesConfig, choose_shares, see_predictions
+from hemorrhage.pipeline.series import gather_embeddings, gather_probabilities, train_series
+from hemorrhage.pipeline.submit import submit
+from hemorrhage.pipeline.train import train
+from tests.pipeline.conftest import TINY
+
+QUICK = {"epochs": "2", "units": "4"}
+
+
+@pytest.fixture
+def folded(data_folder: Path, run_over_all_folds: Path) -> Run:
+    """Returns the run 'all' of the current folder: two folds, predicted, with embeddings."""
+    shutil.copytree(run_over_all_folds, Path("submissions") / "all")
+    return Run(Path("submissions") / "all")
+
+
+@pytest.fixture(scope="module")
+def run_over_all_folds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import contextlib
+
+    from tests.kaggle import write_kaggle_layout
+
+    folder = tmp_path_factory.mktemp("folded")
+    with contextlib.chdir(folder):
+        data = write_kaggle_layout(folder / "input")
+        config = resolve_config("default", TINY | {"fold": "all", "folds": 2, "epochs": 1})
+        train(find_input(data), "all", config, False, ["test"], SILENT)
+        predict("all", data, None, None, SILENT, embeddings=True)
+    return folder / "submissions" / "all"
+
+
+def probabilities(path: Path) -> np.ndarray:
+    return pd.read_parquet(path).sort_values("image_id")[list(LABELS)].to_numpy()
+
+
+@pytest.mark.parametrize("on", ["probabilities", "embeddings"])
+def test_a_series_run_predicts_and_submits_like_any_other(on: str, data_folder: Path, folded: Run) -> None:
+    run = train_series(["all"], "second", QUICK | {"on": on}, SILENT)
+    held_out, test = probabilities(run.out_of_fold_path), probabilities(run.test_path)
+    assert np.isfinite(held_out).all()
+    assert len(test) == 12
+    run.out_of_fold_path.unlink()
+    run.test_path.unlink()
+    predict("second", data_folder, None, None, SILENT)
+    assert probabilities(run.out_of_fold_path) == pytest.approx(held_out, abs=1e-4)
+    assert probabilities(run.test_path) == pytest.approx(test, abs=1e-4)
+    assert submit("second", None, 1e-6, SILENT).slices == 12
+
+
+@pytest.mark.parametrize("gather", [gather_probabilities, gather_embeddings])
+def test_no_patient_is_on_both_sides(gather, folded: Run) -> None:
+    answered: list[str] = []
+    for material in gather([folded], SeriesConfig()):
+        learned_from = set(material.train.table["patient_id"])
+        assert learned_from
+        assert not learned_from & set(material.held_out.table["patient_id"])
+        answered += material.held_out.table["image_id"].tolist()
+    assert sorted(answered) == sorted(read_folds(folded)["image_id"])
+
+
+def test_embeddings_are_of_the_network_that_did_not_see_the_patients(folded: Run) -> None:
+    out_of_fold = pd.read_parquet(folded.out_of_fold_path).set_index("image_id")
+    for material in gather_embeddings([folded], SeriesConfig()):
+        expected = out_of_fold.loc[material.held_out.table["image_id"], list(LABELS)].to_numpy()
+        assert material.held_out.probabilities == pytest.approx(expected, abs=1e-5)
+        assert len(material.held_out.views) == 2
+
+
+def test_a_run_with_one_fold_splits_its_held_out_patients(data_folder: Path, trained: Run) -> None:
+    predict("first", data_folder, None, None, SILENT)
+    held_out = read_folds(trained).query("fold == 0")
+    parts = list(gather_probabilities([trained], SeriesConfig()))
+    assert len(parts) == held_out["patient_id"].nunique()
+    run = train_series(["first"], "second", QUICK, SILENT)
+    assert sorted(pd.read_parquet(run.out_of_fold_path)["image_id"]) == sorted(held_out["image_id"])
+    before = probabilities(run.out_of_fold_path)
+    predict("second", data_folder, None, None, SILENT)
+    assert probabilities(run.out_of_fold_path) == pytest.approx(before, abs=1e-4)
+
+
+def test_slices_that_could_not_be_read_stay_without_a_prediction(folded: Run) -> None:
+    table = pd.read_parquet(folded.test_path)
+    table.loc[3, list(LABELS)] = np.nan
+    table.loc[3, "error"] = "cut short"
+    table.to_parquet(folded.test_path)
+    run = train_series(["all"], "second", QUICK, SILENT)
+    found = pd.read_parquet(run.test_path)
+    assert found["image_id"].tolist() == table["image_id"].tolist()
+    assert found["error"].dropna().tolist() == ["cut short"]
+    assert found["any"].isna().tolist() == [place == 3 for place in range(12)]
+
+
+def test_a_series_model_is_chosen_where_it_is_better_label_by_label() -> None:
+    truth = np.tile([[1], [0]], (50, 6))
+    good, bad = np.where(truth, 0.9, 0.1), np.where(truth, 0.4, 0.6)
+    slices, series = good.copy(), bad.copy()
+    slices[:, 2], series[:, 2] = bad[:, 2], good[:, 2]
+    assert choose_shares(truth, slices, series).tolist() == [0, 0, 1, 0, 0, 0]
+
+
+def test_two_runs_are_seen_side_by_side() -> None:
+    table = pd.DataFrame({"image_id": ["a", "b"], "patient_id": "p", "series_id": "s", "z_mm": [0.0, 5.0]})
+    one = table.assign(**dict.fromkeys(LABELS, 0.2))
+    other = table.assign(**{label: [0.4, np.nan] for label in LABELS})
+    seen = see_predictions([one, other])
+    assert seen.table["image_id"].tolist() == ["a"]
+    assert seen.probabilities == pytest.approx(0.3)
+    assert seen.views[0].features.shape == (1, 12)
+
+
+def test_runs_of_other_folds_do_not_go_together(data_folder: Path, folded: Run, trained: Run) -> None:
+    with pytest.raises(HemorrhageError, match=r"same folds, received all, first"):
+        train_series(["all", "first"], "second", QUICK, SILENT)
+
+
+def test_what_is_missing_is_said(folded: Run) -> None:
+    shutil.rmtree(folded.folder / "embeddings")
+    with pytest.raises(HemorrhageError, match=r"expected embeddings of fold 0.* --embeddings"):
+        train_series(["all"], "second", QUICK | {"on": "embeddings"}, SILENT)
+    folded.out_of_fold_path.unlink()
+    with pytest.raises(HemorrhageError, match=r"out_of_fold.parquet: expected predictions"):
+        train_series(["all"], "second", QUICK, SILENT)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"model": "lstm"}, "model to be one of gru"),
+        ({"units": "2"}, "units to be a value from 4"),
+        ({"unit": "8"}, "Did you mean units"),
+        ({"on": "pixels"}, "on to be one of probabilities"),
+    ],
+)
+def test_wrong_settings_are_refused(settings: dict[str, str], message: str, folded: Run) -> None:
+    with pytest.raises(HemorrhageError, match=message):
+        train_series(["all"], "second", settings, SILENT)
+
+
+def test_a_run_is_not_overwritten_and_only_trained_runs_are_taken(folded: Run) -> None:
+    train_series(["all"], "second", QUICK, SILENT)
+    with pytest.raises(HemorrhageError, match="this run exists"):
+        train_series(["all"], "second", QUICK, SILENT)
+    with pytest.raises(HemorrhageError, match="found one made of other runs"):
+        train_series(["second"], "third", QUICK, SILENT)
+    assert find_run("second").folder.name == "second"
