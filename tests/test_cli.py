@@ -162,6 +162,27 @@ def test_unknown_runs_are_one_line(data_folder: Path, capfd: pytest.CaptureFixtu
     assert "expected a run" in fail(capfd, "submit", "first")
 
 
+def test_too_little_memory_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fill(*_: object, **__: object) -> None:
+        raise MemoryError("Unable to allocate 2.00 MiB")
+
+    monkeypatch.setattr("hemorrhage.pipeline.phantom.write_phantom", fill)
+    line = fail(capfd, "phantom", str(tmp_path / "out"))
+    assert "out of memory (Unable to allocate 2.00 MiB)" in line
+
+
+@pytest.mark.parametrize("text", ["[]", '"x"', "{"])
+def test_a_demo_says_what_to_do_about_a_damaged_phantom(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "input" / "phantom-quick").mkdir(parents=True)
+    (tmp_path / "input" / "phantom-quick" / "phantom.json").write_text(text)
+    assert "Delete input/phantom-quick" in fail(capfd, "demo", "--quick")
+
+
 def test_phantom_refuses_what_is_there(data_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     before = sorted(data_folder.iterdir())
     assert "not an empty folder" in fail(capfd, "phantom", str(data_folder))

@@ -5,6 +5,7 @@ import json
 import logging
 import math
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -33,8 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (HemorrhageError, OSError) as error:
         print(f"hemorrhage {options.name}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1 if options.name == "audit" else 2
+    except MemoryError as error:
+        cause = f" ({text})" if (text := " ".join(str(error).split())) else ""
+        print(f"hemorrhage {options.name}: out of memory{cause}. Give it more, or less to do at once.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        print(f"hemorrhage {options.name}: interrupted; what was finished is kept.", file=sys.stderr, flush=True)
+        kept = "nothing was written" if options.name == "phantom" else "what was finished is kept"
+        print(f"hemorrhage {options.name}: interrupted; {kept}.", file=sys.stderr, flush=True)
         _leave_at_once(2)
         return 2
 
@@ -82,7 +88,8 @@ def _phantom(options: argparse.Namespace) -> int:
         lambda made: console.track(made, patients, "patients"),
         options.workers,
     )
-    print(f"wrote {options.out}: {summary}\nnext: {_program()} train {options.out} --model compact --run first")
+    folder = shlex.quote(str(options.out))
+    print(f"wrote {options.out}: {summary}\nnext: {_program()} train {folder} --model compact --run first")
     return 0
 
 
@@ -144,7 +151,10 @@ def _say_store(description: str, can_train: bool, folder: Path) -> None:
 
 def _program() -> str:
     """Returns what a user types to call this program again: its name where the shell finds it, else its path."""
-    return "hemorrhage" if shutil.which("hemorrhage") else os.path.relpath(sys.argv[0])
+    if shutil.which("hemorrhage"):
+        return "hemorrhage"
+    called = Path(sys.argv[0])
+    return "python -m hemorrhage" if called.name == "__main__.py" else os.path.relpath(called)
 
 
 _TRAIN_FLAGS = ("model", "fold", "folds", "epochs", "size", "batch", "steps", "limit", "weights", "windows", "seed")

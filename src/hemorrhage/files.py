@@ -1,5 +1,6 @@
 """Writing files so that a reader sees the old one or the new one, never a half."""
 
+import errno
 import json
 import re
 import uuid
@@ -26,7 +27,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise HemorrhageError(f"{path}: could not be written ({describe_os_error(error)}). {_ADVICE}") from error
+        raise HemorrhageError(f"{path}: could not be written ({describe_os_error(error)}). {advise(error)}") from error
     finally:
         # A folder that has become read-only refuses this as well, and its error would hide the clear one.
         with suppress(OSError):
@@ -72,7 +73,9 @@ def make_folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise HemorrhageError(f"{path}: the folder could not be made ({error.strerror or error}). {_ADVICE}") from error
+        raise HemorrhageError(
+            f"{path}: the folder could not be made ({error.strerror or error}). {advise(error)}"
+        ) from error
     return path
 
 
@@ -81,4 +84,8 @@ def describe_os_error(error: OSError) -> str:
     return error.strerror or str(error).partition("\n")[0]
 
 
-_ADVICE = "Free some space, or name a folder that can be written."
+def advise(error: OSError) -> str:
+    """Returns what to do about a folder that cannot be written."""
+    # Some libraries put an error of their own, without a number, in the place of the system's.
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None)
+    return "Free some space, or name another folder." if is_full else "Name a folder that can be written."

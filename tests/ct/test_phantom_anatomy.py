@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hemorrhage.ct.phantom.anatomy import EQUATOR_MM, Head, Place, build_head, locate, shade_outside
+from hemorrhage.ct.phantom.neck import fat_plane_gap_mm
 from hemorrhage.ct.phantom.place import shift_place, stretch_place
 from hemorrhage.ct.phantom.scalp import Swelling
 from hemorrhage.ct.phantom.shape import OUTSIDE_MM, Blob, Rod, Wall, both_sides, deepest_mm, territories_mm
@@ -68,6 +69,12 @@ def test_the_vault_is_a_closed_ring_of_bone_between_brain_and_scalp(seed: int) -
     assert np.all(pixels_hu[place.dome_mm < -40] < -900)
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_bone_of_the_base_is_looser_than_the_vault_s(seed: int) -> None:
+    base_hu, vault_hu = (shade(draw_adult(seed), z_mm)[0] for z_mm in (-8.0, 45.0))
+    assert np.median(base_hu[base_hu > 250]) + 40 < np.median(vault_hu[vault_hu > 250])
+
+
 def test_diploe_is_darker_than_the_tables_beside_it() -> None:
     head = draw_adult(1)
     head = replace(head, skull=replace(head.skull, thickness_mm=9.0, sutures=0.0, hyperostosis_mm=0.0))
@@ -115,6 +122,24 @@ def test_landmarks_of_base_and_face_are_where_they_belong(seed: int) -> None:
     assert jaw_hu[near(place, 40, -47, 4)].max() > 700
     assert np.median(jaw_hu[near(place, 0, -7, 3)]) < -300
     assert jaw_hu[near(place, 0, 19, 8)].max() > 200
+
+
+def test_a_plane_of_fat_is_nearest_where_its_depth_says_and_the_deepest_is_a_millimetre_wider() -> None:
+    depths_mm = np.array([0.0, 4.0, 7.0, 10.5, 22.0, 25.0])
+    assert fat_plane_gap_mm(depths_mm) == pytest.approx([4.0, 0.0, 3.0, 0.5, -1.0, 2.0])
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_nape_of_the_old_has_sheets_of_muscle_with_fat_between(seed: int) -> None:
+    head = draw_adult(seed)
+    pixels_hu, place = shade(replace(head, neck=replace(head.neck, fat_mm=3.0, streaks=0.6)), -70.0)
+    nape = (place.y > 48) & (place.y < 76) & (np.abs(place.x) < 32)
+    muscle, fat = pixels_hu[nape] > 30, pixels_hu[nape] < 0
+    assert np.mean(muscle) > 0.3
+    assert np.mean(fat) > 0.1
+    # From the spine to the skin most columns meet muscle more than once.
+    columns = pixels_hu[place.y[:, 0] > 44][:, (np.abs(place.x[0]) > 4) & (np.abs(place.x[0]) < 24)] > 25
+    assert np.median(np.count_nonzero(np.diff(columns.astype(int), axis=0) == -1, axis=0)) >= 2
 
 
 def test_neck_muscle_is_mostly_the_same_left_and_right() -> None:

@@ -8,7 +8,8 @@ import pytest
 from hemorrhage.ct.phantom.anatomy import Head, Place, build_head, locate
 from hemorrhage.ct.phantom.brain import Brain, Pressure, shade_brain
 from hemorrhage.ct.phantom.cerebrum import Cerebrum, draw_cerebrum
-from hemorrhage.ct.phantom.cortex import band_share
+from hemorrhage.ct.phantom.cisterns import stem_inside_mm, sylvian_mm
+from hemorrhage.ct.phantom.cortex import band_share, tightness
 from hemorrhage.ct.phantom.crop import Crop, crop_to_cavity
 from hemorrhage.ct.phantom.space import Plane
 
@@ -101,6 +102,38 @@ def test_the_falx_and_the_sagittal_sinus_are_denser_than_brain() -> None:
     low = look(head, 40)
     sinus = shade(head, low).pixels_hu[(np.abs(low.x) < 1.5) & (low.y > 60) & (low.depth_mm > 1.5) & (low.depth_mm < 4)]
     assert np.median(sinus) > head.cerebrum.sinus_hu - 6
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_fluid_lies_before_the_pons_in_the_young_too(seed: int) -> None:
+    head = draw_head(seed, atrophy=0.1)
+    place = look(head, -4)
+    stem_mm = stem_inside_mm(place.points)
+    gap = (stem_mm < -1) & (stem_mm > -3) & (np.abs(place.x) < 8) & (place.y < 8)
+    assert shade(head, place).cistern[gap].mean() > 0.5
+
+
+def test_sulci_get_narrower_towards_the_vertex() -> None:
+    assert tightness(np.array([30.0, 52.0, 74.0, 107.0])) == pytest.approx([1.0, 1.0, 0.6, 0.45])
+
+
+def test_the_insula_is_not_the_same_on_both_sides() -> None:
+    y = np.linspace(-25, 15, 81)
+    right, left = (sylvian_mm((side * np.full_like(y, 38.0), y, np.full_like(y, 24.0))) for side in (-1.0, 1.0))
+    assert np.abs(right[0] - left[0]).max() > 0.3
+    assert np.abs(right[1] - left[1]).max() > 0.2
+
+
+def test_furrows_of_the_cerebellum_darken_it_in_old_age_and_hardly_in_youth() -> None:
+    darker_hu = []
+    for atrophy in (0.0, 1.0):
+        head = draw_head(3, atrophy)
+        place = look(head, 2)
+        brain = shade(head, place)
+        part = (place.y > 36) & (place.y < 58) & (np.abs(place.x) < 30)
+        darker_hu.append(float(np.ptp(np.percentile(brain.pixels_hu[part], [5, 50]))))
+    assert darker_hu[0] < 3
+    assert darker_hu[1] > 6
 
 
 def test_fluid_surrounds_the_brain_stem() -> None:

@@ -22,6 +22,7 @@ from hemorrhage.data.labels import LABELS, read_labels
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.pipeline import phantom, phantom_patient
 from hemorrhage.pipeline.phantom import DATASET_FOLDER, PhantomSummary, write_phantom
+from hemorrhage.pipeline.phantom_folder import building
 from hemorrhage.pipeline.phantom_plan import draw_plan
 
 
@@ -293,6 +294,30 @@ def test_an_interrupted_run_leaves_nothing(
     with pytest.raises(raised):
         write_phantom(tmp_path / "out", patients=1, size=32)
     assert list(tmp_path.rglob("*")) == ([tmp_path / "out"] if is_there else [])
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path, is_there: bool) -> None:
+    out = tmp_path / "out"
+    left = (out if is_there else tmp_path) / f".out-{'0' * 32}"
+    (left / DATASET_FOLDER).mkdir(parents=True)
+    (left / ".lock").touch()
+    write_phantom(out, patients=1, size=32)
+    assert not left.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_two_runs_into_one_folder_are_kept_apart(tmp_path: Path) -> None:
+    with building(tmp_path / "out"), pytest.raises(HemorrhageError, match="another process is writing it"):
+        write_phantom(tmp_path / "out", patients=1, size=32)
+
+
+def test_a_link_that_leads_to_itself_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(HemorrhageError, match="loop: could not be"):
+        write_phantom(tmp_path / "loop", patients=1, size=32)
+    with pytest.raises(HemorrhageError, match=r"loop.*could not be"):
+        write_phantom(tmp_path / "loop" / "in", patients=1, size=32)
 
 
 def start_verb(folder: Path, workers: int, before: str = "") -> "subprocess.Popen[str]":

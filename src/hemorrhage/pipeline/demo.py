@@ -9,7 +9,7 @@ from hemorrhage.ct.phantom import GENERATOR_VERSION
 from hemorrhage.data.labels import LABELS, read_labels
 from hemorrhage.data.metrics import constant_score
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.files import read_json
+from hemorrhage.files import read_object
 from hemorrhage.pipeline.config import resolve_config
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.inputs import find_input
@@ -52,7 +52,8 @@ def demo(quick: bool, console: Console) -> None:
 
 def _make_phantom(folder: Path, size: DemoSize, console: Console) -> None:
     wanted = {"generator_version": GENERATOR_VERSION, "patients": size.patients, "seed": 0, "size": size.pixels}
-    if (folder / "phantom.json").is_file() and wanted.items() <= read_json(folder / "phantom.json").items():
+    made_by = folder / "phantom.json"
+    if made_by.is_file() and wanted.items() <= read_object(made_by, f"Delete {folder}; the demo makes it.").items():
         console.say(f"{folder} is there already.")
         return
     console.say(f"Writing {size.patients} synthetic patients into {folder}.")

@@ -14,6 +14,7 @@ worker.
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from hemorrhage.data.labels import LABELS, SUBTYPES, label_index, write_long
 from hemorrhage.data.layout import SAMPLE_CSV, TRAIN_CSV
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import write_json
+from hemorrhage.pipeline.console import count
 from hemorrhage.pipeline.phantom_folder import building, check_free
 from hemorrhage.pipeline.phantom_patient import MASK_FOLDERS, PatientJob, WrittenPatient, write_patient
 from hemorrhage.pipeline.phantom_plan import PatientPlan, draw_plan, is_covering
@@ -54,8 +56,8 @@ class PhantomSummary:
         slices = self.train_slices + self.test_slices
         shares = "  ".join(f"{label} {count / slices:.1%}" for label, count in self.positives.items())
         return (
-            f"{self.patients} patients ({self.test_patients} of them test), {self.series} series, {self.train_slices} "
-            f"training and {self.test_slices} test slices\npositive slices: {shares}"
+            f"{count(self.patients, 'patient')} ({self.test_patients} of them test), {self.series} series, "
+            f"{self.train_slices} training and {self.test_slices} test slices\npositive slices: {shares}"
         )
 
 
@@ -75,7 +77,8 @@ def write_phantom(
     it cannot be written.
     """
     _check_arguments(patients, seed, size, workers)
-    out = Path(out).resolve()
+    # Not Path.resolve, which raises what is no OSError at a link that leads to itself.
+    out = Path(os.path.realpath(out))
     check_free(out)
     plans = draw_plan(patients, seed)
     with building(out) as folder:

@@ -38,12 +38,25 @@ def sylvian_mm(points: Points) -> tuple[np.ndarray, np.ndarray]:
     lateral_mm = np.hypot(rise, np.maximum(np.maximum(39 - wide, y - 34), -36 - y))
     middle = 12 + 0.5 * (y + 32)
     # Over the insula, which bulges outward in its middle.
-    bulge = 38.5 + 0.004 * (z - 22) ** 2 - 0.007 * (y + 6) ** 2 + 0.9 * np.sin(0.75 * y + 0.3 * z)
+    bulge = 38.5 + 0.004 * (z - 22) ** 2 - 0.007 * (y + 6) ** 2 + _gyri_mm(points)
     over = np.maximum(np.maximum(np.abs(y + 7) - 21, np.abs(z - 0.5 * middle - 10) - 11), 0)
     insula_mm = np.hypot(wide - bulge, over)
     stem_mm = -capsule_inside_mm((wide, y, z), (15, -11, 6), (39, -17, 11), (0.0, 0.0))
-    wider = np.clip(1.2 - 0.02 * np.abs(y + 12), 0.5, 1.2)
+    wider = np.clip(1.2 - 0.02 * np.abs(y + 12), 0.5, 1.2) * _gaping(points)
     return np.minimum(np.minimum(lateral_mm + 0.5, insula_mm), stem_mm), wider
+
+
+def _gyri_mm(points: Points) -> np.ndarray:
+    """How the insula's gyri press into the fold over it: two uneven trains of waves, other ones on either side."""
+    x, y, z = points
+    side = 1.7 * np.sign(x)
+    return 0.55 * np.sin(0.43 * y + 0.21 * z + side) + 0.4 * np.sin(0.97 * y - 0.36 * z - 2 * side)
+
+
+def _gaping(points: Points) -> np.ndarray:
+    """Where the fold over the insula gapes and where its lips touch, about 1, other ones on either side."""
+    x, y, z = points
+    return np.clip(0.68 + 0.45 * np.sin(0.29 * y + 0.2 * z + 2.3 * np.sign(x)), 0.3, 1.1)
 
 
 def stem_inside_mm(points: Points) -> np.ndarray:
@@ -106,9 +119,9 @@ def _ring_mm(points: Points, half_mm: np.ndarray) -> np.ndarray:
     )
     low = np.clip((-18 - z) / 6, 0, 1)
     beside = beside * np.clip((np.where(z > 11, np.float32(33), np.float32(27)) - y) / 4, 0, 1)
-    wide_mm = np.maximum((1.0 + 4.5 * half_mm) * front * (z < 14), (4.0 + 1.5 * half_mm) * low)
+    wide_mm = np.maximum((4.2 + 3.6 * half_mm) * front * (z < 14), (4.0 + 1.5 * half_mm) * low)
     wide_mm = wide_mm + (0.9 + 1.5 * half_mm) * beside
     ring_mm = np.minimum(0.5 * wide_mm - np.abs(outside_mm - 0.5 * wide_mm), 24 - z)
     # The angles between pons and cerebellum.
-    angle_mm = ellipsoid_inside_mm((np.abs(x), y, z), (20, 16, -14), (8, 4.5, 7)) + 0.5 * half_mm - 0.5
+    angle_mm = ellipsoid_inside_mm((np.abs(x), y, z), (20, 16, -14), (8, 4.5, 8)) + 0.8 * half_mm
     return np.maximum(np.where(wide_mm > 0.2, ring_mm, np.float32(-5)), np.minimum(angle_mm, outside_mm))

@@ -38,14 +38,23 @@ def shade_cortex(
     A sulcus is a curtain that hangs from the surface to a depth of its own; cortex lies about it and over the crowns.
     """
     aside_mm, depth = _folds(head, place, points, wander)
-    # The curtain's foot: 7 to 24 mm deep, as sulci are.
-    below_mm = np.maximum(surface_mm - np.clip(14 + 5 * depth, 7, 24), 0)
+    # The curtain's foot: 7 to 24 mm deep, as sulci are, but shallow on the inner faces, where few are seen.
+    foot_mm = np.clip(14 + 5 * depth, 7, 24) * np.clip(0.3 + np.abs(points[0]) / 35, 0.3, 1)
+    below_mm = np.maximum(surface_mm - foot_mm, 0)
     distance_mm = np.hypot(aside_mm, below_mm)
     # Mouths gape, depths close.
-    open_mm = half_mm * np.clip(1.5 - surface_mm / 13 + 0.65 * depth, 0.15, 2.2)
+    open_mm = half_mm * np.clip(1.5 - surface_mm / 13 + 0.65 * depth, 0.15, 2.2) * tightness(points[2])
     sulcus = band_share(distance_mm, open_mm)
     ribbon_mm = np.maximum(CORTEX_MM - surface_mm, CORTEX_MM + open_mm - distance_mm)
     return Cortex(sulcus, soft_edge(ribbon_mm, 1.5))
+
+
+def tightness(z: np.ndarray) -> np.ndarray:
+    """Returns how wide sulci are relative to lower down, 0.45..1.
+
+    Measured: equally wide ones made the darkest 5 % of a slice at the vertex 8 HU darker than in real slices.
+    """
+    return np.clip(1 - (z - 52) / 55, 0.45, 1)
 
 
 def _folds(head: Head, place: Place, points: Points, wander: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -45,8 +45,12 @@ def _furrows(points: Points, inside_mm: np.ndarray, fields: tuple[np.ndarray, np
     """
     x, y, z = points
     wander, texture = fields
-    shells_mm = np.hypot(np.hypot(0.75 * x, y - 26), 1.1 * (z + 8)) + 2.2 * wander + 0.8 * texture
+    shells_mm = np.hypot(np.hypot(0.75 * x, y - 26), 1.1 * (z + 8)) + 2.2 * wander + 1.3 * texture
     lines = np.clip(np.cos(shells_mm * np.float32(2 * np.pi / 5.2)) - 0.3, 0, 1)
-    lines = lines * np.clip(0.6 + 0.7 * texture * np.sign(wander), 0, 1.3) * np.clip(0.45 + (z + 5) / 20, 0.2, 1)
-    vermis = np.clip(1 - np.abs(np.abs(x) - 7 - 0.7 * wander) / 1.2, 0, 1) * 0.4
-    return np.maximum(lines, vermis) * np.clip(1.3 - inside_mm / 18, 0.15, 1) * soft_edge(inside_mm)
+    lines = lines * np.clip(0.6 + 0.7 * texture * np.sign(wander), 0, 1.3) * np.clip(0.6 + (z + 5) / 20, 0.4, 1)
+    # The vermis is cut deeper than the hemispheres.
+    middle = np.clip(1.4 - np.abs(x) / 9, 0, 1)
+    aside_mm = np.abs(x + 1.2 * texture) - 8 - 1.6 * wander
+    beside = np.clip(1 - np.abs(aside_mm) / 1.5, 0, 1) * np.clip(0.3 + 0.25 * texture, 0, 0.6)
+    lines = np.maximum(lines * (1 + 0.4 * middle), beside)
+    return lines * np.clip(1.3 - inside_mm / 18, 0.15, 1) * soft_edge(inside_mm)

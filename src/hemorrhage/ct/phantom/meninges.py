@@ -73,7 +73,7 @@ def _falx_share(head: Head, points: Points) -> np.ndarray:
     free_mm = (np.sqrt(((y + 12) / 49) ** 2 + ((z - 27) / 36) ** 2) - 1) * 36
     above_mm = np.where(y > 20, z - 26 + 0.47 * (y - 33), np.where(y < -30, z - 2, z - 40))
     # Thicker towards the back and the vertex.
-    half_mm = head.cerebrum.falx_half_mm * np.clip(0.9 + y / 160, 0.5, 1.3)
+    half_mm = head.cerebrum.falx_half_mm * np.clip(0.9 + y / 200, 0.5, 1.2)
     return band_share(np.abs(x), half_mm) * soft_edge(np.minimum(free_mm, above_mm), 3)
 
 

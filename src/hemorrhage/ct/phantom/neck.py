@@ -7,7 +7,7 @@ import numpy as np
 
 from hemorrhage.ct.phantom.place import Place
 from hemorrhage.ct.phantom.shape import Blob, Rod, Wall, both_sides, deepest_mm, territories_mm
-from hemorrhage.ct.phantom.space import Waves, draw_waves, mix, sample_waves, soft_edge
+from hemorrhage.ct.phantom.space import Waves, bell, draw_waves, mix, sample_waves, soft_edge
 from hemorrhage.ct.phantom.tissue import (
     AIR_HU,
     CARTILAGE_HU,
@@ -109,9 +109,9 @@ _MUSCLES = (
         Rod((52, 22, -40), (36, -14, -86), (5, 4.5)),
         Rod((36, 0, -45), (24, -24, -80), (3.2, 3.2)),
         # The nape, from the midline outwards.
-        Blob((14, 62, -58), (14, 17, 50)),
-        Blob((13, 46, -48), (12, 8, 12)),
-        Blob((24, 34, -62), (13, 9, 10)),
+        Blob((16, 62, -62), (17, 17, 52)),
+        Blob((13, 45, -54), (10, 5.5, 11), yaw=0.45),
+        Blob((25, 36, -63), (13, 5.5, 9), yaw=-0.45),
         Blob((12, 52, -98), (12, 11, 34)),
         Blob((33, 64, -58), (20, 7, 54), yaw=0.7),
         Blob((47, 40, -66), (8, 13, 44), yaw=0.5),
@@ -182,7 +182,8 @@ def shade_neck(neck: Neck, place: Place, skin_mm: np.ndarray, pixels_hu: np.ndar
     deep = soft_edge(skin_mm - 2.5 - _fat_mm(neck, place))
     grain = sample_waves(neck.strands, place.plane)
     pixels_hu = mix(pixels_hu, LOOSE_HU + 9 * grain, soft_edge(skin_mm - 12, 6))
-    pixels_hu = mix(pixels_hu, neck.muscle_hu + 3 * grain, deep * _muscle_share(neck, place, grain))
+    muscle = np.maximum(_muscle_share(neck, place, skin_mm, grain), _ligament_share(place))
+    pixels_hu = mix(pixels_hu, neck.muscle_hu + 3 * grain, deep * muscle)
     if float(place.z.min()) > -20:
         return pixels_hu
     pixels_hu = mix(
@@ -197,17 +198,52 @@ def _fat_mm(neck: Neck, place: Place) -> np.ndarray:
     """How thick the fat under the skin is: thin over the temple and the side, thick in the nape."""
     behind = np.clip((place.y - 20) / 50, 0, 1)
     low = np.clip((10 - place.z) / 40, 0, 1)
-    return np.float32(neck.fat_mm) * low * (0.45 + 0.75 * behind) + (1 - low)
+    # The muscles of both sides stand out; the furrow between them is full of fat.
+    furrow = 0.8 * behind * bell(place.x / 24)
+    return np.float32(neck.fat_mm) * low * (0.45 + 0.75 * behind + furrow) + (1 - low)
 
 
-def _muscle_share(neck: Neck, place: Place, grain: np.ndarray) -> np.ndarray:
+def _muscle_share(neck: Neck, place: Place, skin_mm: np.ndarray, grain: np.ndarray) -> np.ndarray:
     best_mm, next_mm = territories_mm(_MUSCLES, place)
     # Fat planes are wide in places and not to be seen in others.
     gap_mm = 0.3 + 0.9 * neck.streaks + 0.9 * sample_waves(neck.wander[0], place.plane)
     between = soft_edge(best_mm - next_mm - gap_mm, 1.3)
-    streaks = 1 - 0.55 * neck.streaks * soft_edge(grain - 0.9, 1.2)
+    streaks = 1 - 0.3 * neck.streaks * soft_edge(grain - 0.9, 1.6)
     # Muscles press against each other: they are a little larger than each alone.
-    return soft_edge(best_mm + 3.8 - 2.2 * neck.streaks) * between * streaks
+    share = soft_edge(best_mm + 3.8 - 2.2 * neck.streaks) * between * streaks
+    return share * _nape_share(neck, place, skin_mm, grain)
+
+
+_NAPE_PLANES_MM = (4.0, 10.0, 22.0)
+"""How deep below the fascia fat parts trapezius from splenius, that from semispinalis, that from the short muscles
+below the occiput: by eye on real slices."""
+
+
+def _nape_share(neck: Neck, place: Place, skin_mm: np.ndarray, grain: np.ndarray) -> np.ndarray:
+    """How much of the nape fat leaves to muscle, 0..1: sheets lie one over the other, parted in the midline."""
+    behind = soft_edge(place.y - 40 - 0.25 * np.abs(place.x), 10)
+    wobble = sample_waves(neck.wander[1], place.plane)
+    sheet_mm = skin_mm - 2.5 - _fat_mm(neck, place) + 1.5 * wobble
+    gap_mm = 0.25 + 0.7 * neck.streaks + 0.45 * wobble
+    apart_mm = np.minimum(fat_plane_gap_mm(sheet_mm) - gap_mm, np.abs(place.x + wobble) - 0.6 - gap_mm)
+    # Fat lies in the muscle in lamellae that follow the sheets.
+    waves = np.cos(sheet_mm * np.float32(2 * np.pi / 4.6) + 1.2 * grain + 2.5 * wobble)
+    lamellae = np.clip(waves - 0.35, 0, 1) * np.clip(0.5 + 0.6 * grain, 0, 1.1)
+    share = soft_edge(apart_mm, 1.3) * (1 - 0.9 * neck.streaks * lamellae)
+    return 1 - behind * (1 - share)
+
+
+def fat_plane_gap_mm(sheet_mm: np.ndarray) -> np.ndarray:
+    """Returns how far the nearest plane of fat is at depths below the fascia, mm; the deepest is 1 mm wider."""
+    first, second, third = _NAPE_PLANES_MM
+    distance_mm = np.minimum(np.abs(sheet_mm - first), np.abs(sheet_mm - second))
+    return np.minimum(distance_mm, np.abs(sheet_mm - third) - 1.0)
+
+
+def _ligament_share(place: Place) -> np.ndarray:
+    """The ligament of the nape: a thin sheet in the fat of the midline, from the occiput down."""
+    low = soft_edge(-30 - place.z, 10)
+    return 0.7 * low * soft_edge(0.5 - np.abs(place.x)) * soft_edge(place.y - 52, 4)
 
 
 def _shade_spine(place: Place, pixels_hu: np.ndarray, grain: np.ndarray) -> np.ndarray:

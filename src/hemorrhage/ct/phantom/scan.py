@@ -13,6 +13,10 @@ from hemorrhage.ct.phantom.table import Table, draw_table
 _FINE_BASE_SHARE = 0.37
 """Series whose skull base is cut half as thick; like the steps, counted in the competition's series with every z."""
 
+_SMOOTH_SHARE = 0.45
+"""Series of a smooth kernel with little noise: the share of the competition's files with 12 bits, whose grain on real
+slices is two thirds of the others'. Drawn whatever the stored form is, so that it tells nothing of the form."""
+
 _THIN_SHARE, _TILTED_SHARE, _MOVED_SHARE = 0.04, 0.5, 0.03
 """Series cut thinly throughout (counted), with a tilted gantry (counted), of a head that moved (chosen)."""
 
@@ -106,6 +110,7 @@ def draw_scan(rng: np.random.Generator, head: Head) -> Scan:
     tilt = float(np.clip(rng.normal(0.33, 0.1), 0.05, 0.47)) if rng.random() < _TILTED_SHARE else 0.0
     first_z_mm, step_mm, fine, slices = _draw_levels(rng, head)
     turned = float(rng.choice([0.06, 0.16], p=[0.75, 0.25]))
+    smooth = bool(rng.random() < _SMOOTH_SHARE)
     offset_mm = (rng.normal(0, 7), float(np.clip(rng.normal(4, 9), -22, 24)))
     return Scan(
         slices=slices,
@@ -117,8 +122,8 @@ def draw_scan(rng: np.random.Generator, head: Head) -> Scan:
         pose=(rng.normal(0.02, turned), rng.normal(0, 0.05), tilt + _draw_slant(rng, tilt)),
         offset_mm=offset_mm,
         field_mm=_draw_field(rng),
-        noise_hu=float(np.clip(rng.lognormal(np.log(2.85), 0.3), 1.8, 9)),
-        kernel=_draw_kernel(rng),
+        noise_hu=float(np.clip(rng.lognormal(np.log(1.9 if smooth else 2.9), 0.32), 1.2, 9)),
+        kernel=_draw_kernel(rng, smooth),
         hardening=rng.uniform(0.2, 0.9),
         table=draw_table(rng, offset_mm[0], offset_mm[1] + (HALF_LENGTH_MM + 13) * head.scale[1]),
         metals=draw_metals(rng),
@@ -144,15 +149,16 @@ def _draw_slant(rng: np.random.Generator, tilt: float) -> float:
 
 
 def _draw_field(rng: np.random.Generator) -> float:
-    """250 mm in most series; narrower, or as wide as 320 mm, in the others."""
-    return float(rng.choice([250.0, rng.uniform(204, 256), 253.4, 272.0, 320.0], p=[0.66, 0.2, 0.05, 0.05, 0.04]))
+    """250 mm in most series, many of them with a pixel rounded to 0.488281 mm; narrower or wider in the others."""
+    fields_mm = [512 * 0.488281, 250.0, rng.uniform(204, 256), 512 * 0.494863, 272.0, 320.0]
+    return float(rng.choice(fields_mm, p=[0.48, 0.18, 0.2, 0.05, 0.05, 0.04]))
 
 
-def _draw_kernel(rng: np.random.Generator) -> Kernel:
-    """Standard brain kernels; the sharper half overshoot at edges."""
+def _draw_kernel(rng: np.random.Generator, smooth: bool) -> Kernel:
+    """Smooth or standard brain kernels; the sharper half overshoot at edges."""
     sharpness = rng.uniform(0, 1)
     return Kernel(
-        blur_mm=0.56 - 0.15 * sharpness,
+        blur_mm=(0.61 if smooth else 0.56) - 0.15 * sharpness,
         overshoot=max(sharpness - 0.5, 0) * rng.uniform(0.1, 0.6),
         glow=rng.uniform(0.03, 0.17),
         floor_per_mm=rng.uniform(0.08, 0.2),

@@ -17,7 +17,7 @@ from hemorrhage.ct.phantom.place import Place
 from hemorrhage.ct.phantom.scan import Scan, build_plane, draw_scan
 from hemorrhage.ct.phantom.space import Plane, mix, soft_edge
 from hemorrhage.ct.phantom.stain import build_pressure, shade_bleeds
-from hemorrhage.ct.phantom.table import shade_holder, shade_loose
+from hemorrhage.ct.phantom.table import shade_holder, shade_loose, shade_on_skin
 
 __all__ = [
     "HU_HIGH",
@@ -31,8 +31,8 @@ __all__ = [
     "render_series",
 ]
 
-HU_LOW, HU_HIGH = -1000, 2000
-"""Every rendered value lies here, and so inside the range of every stored form the competition has."""
+HU_LOW, HU_HIGH = -1024, 2000
+"""Every rendered value lies here; the noise of air goes down to -1024 in the real files of both large groups."""
 
 MIN_AREA_MM2 = 25.0
 """The smallest cross-section of blood that makes a slice positive; a reader sees nothing smaller."""
@@ -45,13 +45,16 @@ fall off with the depth under the skull as they do in the competition's slices."
 _NOTHING_HU = -300.0
 """Where a slice is thinner than this, what lies about the head can show."""
 
+_SOLID_HU = -992.0
+"""Where a head-holder is denser than this, no sheet lies; the thinnest foam has -984."""
+
 # Blood in sulci is thinner than a slice; at half a share no mask would remain of what is plainly seen.
 _MASK_SHARE = {subtype: 0.35 if subtype == "subarachnoid" else 0.5 for subtype in SUBTYPES}
 
 
 @dataclass(frozen=True)
 class RenderedSlice:
-    """One slice: HU, int16 H x W in [-1000, 2000], and a bool H x W mask a subtype, empty where it is negative."""
+    """One slice: HU, int16 H x W in [-1024, 2000], and a bool H x W mask a subtype, empty where it is negative."""
 
     pixels_hu: np.ndarray
     masks: dict[str, np.ndarray]
@@ -168,8 +171,11 @@ def _add_surroundings(pixels_hu: np.ndarray, holder_hu: np.ndarray, scan: Scan, 
     """The slice with metal on the skin, and with the head-holder, sheets and tubes about it."""
     z_mm = scan.z_mm(index)
     pixels_hu = shade_skin_metals(scan.skin_metals, pixels_hu, scan.field_mm, z_mm, scan.thickness_mm(index))
-    about_hu = np.maximum(holder_hu, shade_loose(scan.table, scan.field_mm, z_mm, len(holder_hu)))
-    return np.where(pixels_hu < _NOTHING_HU, np.maximum(pixels_hu, about_hu), pixels_hu)
+    loose_hu = shade_loose(scan.table, scan.field_mm, z_mm, len(holder_hu))
+    # A sheet cannot lie where foam or a shell is.
+    about_hu = np.where(holder_hu > _SOLID_HU, holder_hu, loose_hu)
+    about_hu = np.maximum(about_hu, pixels_hu) + shade_on_skin(scan.table, pixels_hu, scan.field_mm, z_mm)
+    return np.where(pixels_hu < _NOTHING_HU, np.minimum(about_hu, HU_HIGH), pixels_hu)
 
 
 def _reconstruct(

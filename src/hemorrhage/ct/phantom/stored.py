@@ -28,10 +28,10 @@ class StoredForm:
 
 STORED_FORMS = (
     StoredForm(16, 1, -1024, -2000, ExplicitVRLittleEndian, (30.0,), (80.0,), 474_054),
-    StoredForm(12, 0, -1024, 0, ImplicitVRLittleEndian, (36.0, 36.0), (80.0, 80.0), 385_432),
+    StoredForm(12, 0, -1024, None, ImplicitVRLittleEndian, (36.0, 36.0), (80.0, 80.0), 385_432),
     StoredForm(12, 0, 0, None, ExplicitVRLittleEndian, (40.0,), (80.0,), 73),
     StoredForm(12, 0, 1, None, ImplicitVRLittleEndian, (40.0,), (150.0,), 50),
-    StoredForm(12, 0, -1000, 0, ExplicitVRLittleEndian, (50.0, 500.0), (100.0, 2000.0), 7_789),
+    StoredForm(12, 0, -1000, None, ExplicitVRLittleEndian, (50.0, 500.0), (100.0, 2000.0), 7_789),
     StoredForm(16, 1, 0, -2000, ExplicitVRLittleEndian, (35.0,), (135.0,), 3_547),
     StoredForm(12, 1, 0, None, ImplicitVRLittleEndian, (40.0, 600.0), (80.0, 2800.0), 3_089),
 )
@@ -42,14 +42,24 @@ the two whose negative values wrapped round."""
 def to_raw(pixels_hu: np.ndarray, header: Header, padding_raw: int | None) -> np.ndarray:
     """Returns stored values that read_slice turns back into `pixels_hu`, int32 H x W.
 
-    Outside the circle of reconstruction they are `padding_raw`, unless that is None. HU must lie in
-    [-1000, 2000], which every stored form can hold.
+    Outside the circle of reconstruction they are `padding_raw`, unless that is None. HU must lie in [-1024, 2000];
+    those below what the form can hold become its lowest, as in the real files whose intercept is -1000.
     """
-    wide = pixels_hu.astype(np.int32)
+    wide = np.maximum(pixels_hu.astype(np.int32), lowest_hu(header))
     if header.is_wrapped:
         return wide % 4096
     raw = wide - int(header.rescale_intercept)
     return raw if padding_raw is None else np.where(build_circle(len(raw)), raw, padding_raw)
+
+
+def lowest_hu(header: Header) -> int:
+    """Returns the least HU that a phantom's file holds: -1024, or -1000 where 12 unsigned bits leave no more.
+
+    A wrapped file could hold less, but how low a negative value lies is a guess of the reader's (Header.is_wrapped).
+    """
+    if header.is_wrapped:
+        return -1000
+    return -1024 if header.pixel_representation else max(int(header.rescale_intercept), -1024)
 
 
 def build_circle(size: int) -> np.ndarray:

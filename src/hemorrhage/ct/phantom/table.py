@@ -1,4 +1,4 @@
-"""What lies about a head on the scanner: head-holders of several makes, foam, the table, fabric, tubes and wires.
+"""What lies about a head on the scanner: head-holders of several makes, foam, the table, tubes and wires.
 
 Shapes, sizes and HU are those seen in the competition's slices. Lengths are mm from the middle of the image: u grows
 to the right of the image, v downwards.
@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from hemorrhage.ct.phantom.shape import OUTSIDE_MM
-from hemorrhage.ct.phantom.space import Plane, Waves, bell, draw_waves, mix, sample_waves, soft_edge
+from hemorrhage.ct.phantom.space import Plane, mix, soft_edge
 from hemorrhage.ct.phantom.tissue import AIR_HU
+from hemorrhage.ct.phantom.wraps import Wraps, draw_wraps, shade_skin, shade_wraps
 
-_HOLDERS = {"cup": 0.42, "cradle": 0.24, "bowl": 0.08, "table": 0.11, "rods": 0.02, "none": 0.13}
-"""The share of series by what holds the head, counted in 48 series by eye."""
+_HOLDERS = {"cup": 0.34, "bowl": 0.2, "cradle": 0.17, "pillow": 0.1, "table": 0.08, "rods": 0.02, "none": 0.09}
+"""The share of series by what holds the head, counted by eye in 96 series of the 338 real slices."""
 
-_FOAM_HU, _FOAM_SKIN_HU = -968.0, -885.0
+_FOAM_SKIN_HU = -885.0
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,7 @@ class Table:
     """What is about the head in one series: `middle_mm` and `bottom_mm` place the holder's inner surface (u and v).
 
     `radius_mm` is half its width or the radius of its arc, `shell_mm` its thickness; `foam_mm` how thick the padding
-    at the sides is, 0 for none; `tray_mm` where a dish in it has its lowest point; `fabric_hu` how far sheets rise
-    above air.
+    at the sides is, 0 for none; `tray_mm` where a dish in it has its lowest point.
     """
 
     holder: str
@@ -46,10 +46,9 @@ class Table:
     shell_mm: float
     shell_hu: float
     foam_mm: float
+    foam_hu: float
     tray_mm: float | None
-    fabric_hu: float
-    folds: Waves
-    drape: Waves
+    wraps: Wraps
     tubes: tuple[Tube, ...]
 
 
@@ -62,19 +61,21 @@ def draw_table(rng: np.random.Generator, middle_mm: float, bottom_mm: float) -> 
         "bowl": (rng.uniform(74, 84), rng.uniform(58, 72), rng.uniform(3, 4.5), rng.uniform(10, 20)),
         "table": (rng.uniform(300, 700), 400.0, rng.uniform(2, 4), rng.uniform(12, 30)),
     }.get(holder, (20.0, 400.0, 2.5, 12.0))
+    table_mm = 0.3 * middle_mm + rng.normal(0, 2)
+    walls_mm = radius_mm if holder in ("cup", "bowl", "cradle") else 0.0
     return Table(
         holder=holder,
-        middle_mm=0.3 * middle_mm + rng.normal(0, 2),
+        middle_mm=table_mm,
         bottom_mm=bottom_mm + gap_mm,
         radius_mm=radius_mm,
         reach_mm=reach_mm,
         shell_mm=shell_mm,
         shell_hu=rng.uniform(-200, 250) if holder == "table" else rng.uniform(290, 345),
-        foam_mm=rng.uniform(14, 26) * (rng.random() < 0.8),
-        tray_mm=bottom_mm + rng.uniform(2, 8) if rng.random() < 0.5 else None,
-        fabric_hu=float(rng.choice([0, 1, 1, 1]) * rng.gamma(2, 90)),
-        folds=draw_waves(rng, rng.uniform(22, 45)),
-        drape=draw_waves(rng, rng.uniform(70, 130), count=12),
+        foam_mm=rng.uniform(14, 26) * (rng.random() < (0.55 if holder == "cup" else 0.8)),
+        # As foam reads in the 338 real slices: most often -975, in a third above -960.
+        foam_hu=rng.uniform(-984, -942),
+        tray_mm=bottom_mm + rng.uniform(2, 8) if rng.random() < 0.15 else None,
+        wraps=draw_wraps(rng, table_mm, bottom_mm + gap_mm, walls_mm, pillow=holder == "pillow"),
         tubes=tuple(_draw_tube(rng) for _ in range(int(rng.choice([0, 1, 2, 4], p=[0.72, 0.14, 0.09, 0.05])))),
     )
 
@@ -117,16 +118,16 @@ def _shade_cup(table: Table, u_mm: np.ndarray, v_mm: np.ndarray, pixels_hu: np.n
     outward_mm = (ratio - 1) / slope
     under_top_mm = v_mm - np.float32(table.bottom_mm - table.reach_mm)
     if table.foam_mm:
-        pixels_hu = _shade_foam(pixels_hu, np.minimum(-outward_mm, outward_mm + table.foam_mm), under_top_mm - 9)
+        pixels_hu = _shade_foam(table, pixels_hu, np.minimum(-outward_mm, outward_mm + table.foam_mm), under_top_mm - 9)
     shell_mm = np.minimum(table.shell_mm / 2 - np.abs(outward_mm - table.shell_mm / 2), under_top_mm)
     pixels_hu = mix(pixels_hu, table.shell_hu, soft_edge(shell_mm))
     return pixels_hu if table.tray_mm is None else _shade_tray(table.tray_mm, u_mm, v_mm, pixels_hu)
 
 
-def _shade_foam(pixels_hu: np.ndarray, inside_mm: np.ndarray, under_top_mm: np.ndarray) -> np.ndarray:
+def _shade_foam(table: Table, pixels_hu: np.ndarray, inside_mm: np.ndarray, under_top_mm: np.ndarray) -> np.ndarray:
     """Foam in a thin cover, where both distances are positive."""
     within_mm = np.minimum(inside_mm, under_top_mm)
-    padded_hu = mix(pixels_hu, _FOAM_HU, soft_edge(within_mm))
+    padded_hu = mix(pixels_hu, table.foam_hu, soft_edge(within_mm))
     return np.maximum(padded_hu, mix(padded_hu, _FOAM_SKIN_HU, soft_edge(0.7 - np.abs(within_mm - 0.8))))
 
 
@@ -148,9 +149,13 @@ def _shade_arc(table: Table, u_mm: np.ndarray, v_mm: np.ndarray, pixels_hu: np.n
     if table.foam_mm and table.holder == "cradle":
         hollow_mm = np.hypot(u_mm / 82, (v_mm - np.float32(table.bottom_mm - 106)) / 100) * 82 - 82
         tip_mm = v_mm - np.float32(table.bottom_mm - 105) - 0.002 * (np.abs(u_mm) - 100) ** 2
-        pixels_hu = _shade_foam(pixels_hu, np.minimum(hollow_mm, table.radius_mm - 1 - away_mm), tip_mm)
+        pixels_hu = _shade_foam(table, pixels_hu, np.minimum(hollow_mm, table.radius_mm - 1 - away_mm), tip_mm)
         between_mm = np.where(tip_mm > 6, 0.4 - np.abs(hollow_mm - 0.45 * table.foam_mm), OUTSIDE_MM)
         pixels_hu = mix(pixels_hu, -940.0, soft_edge(between_mm))
+    if table.foam_mm and table.holder == "bowl":
+        lining_mm = np.minimum(table.radius_mm - 2 - away_mm, away_mm - np.float32(table.radius_mm - table.foam_mm))
+        pixels_hu = _shade_foam(table, pixels_hu, lining_mm, table.reach_mm - np.abs(u_mm))
+        pixels_hu = np.where(below, pixels_hu, np.float32(AIR_HU))
     rim_mm = np.minimum(table.shell_mm / 2 - np.abs(away_mm - table.radius_mm), table.reach_mm - np.abs(u_mm))
     return mix(pixels_hu, table.shell_hu, soft_edge(rim_mm) * below)
 
@@ -171,24 +176,23 @@ def _shade_rods(table: Table, u_mm: np.ndarray, v_mm: np.ndarray, pixels_hu: np.
 
 
 def shade_loose(table: Table, field_mm: float, z_mm: float, size: int) -> np.ndarray:
-    """Returns what changes from slice to slice, HU float32 N x N: sheets in folds, tubes and wires."""
-    grid_mm = build_grid(field_mm, size)
-    pixels_hu = np.full((size, size), AIR_HU, dtype=np.float32)
-    if table.fabric_hu:
-        pixels_hu += _fold_fabric(table, grid_mm, z_mm)
+    """Returns what changes from slice to slice, HU float32 N x N: sheets, cushions, tubes and wires."""
+    plane = _build_level(field_mm, z_mm, size)
+    pixels_hu = np.float32(AIR_HU) + shade_wraps(table.wraps, plane, table.radius_mm)
+    u_mm = plane.grid_mm[np.newaxis, :]
     for tube in table.tubes:
         center_u, center_v = (c + s * z_mm for c, s in zip(tube.center_mm, tube.slope, strict=True))
-        inside_mm = tube.radius_mm - np.hypot(grid_mm[np.newaxis, :] - center_u, grid_mm[:, np.newaxis] - center_v)
+        inside_mm = tube.radius_mm - np.hypot(u_mm - center_u, u_mm.T - center_v).astype(np.float32)
         pixels_hu = mix(pixels_hu, tube.density_hu, soft_edge(np.minimum(inside_mm, tube.wall_mm - inside_mm)))
     return pixels_hu
 
 
-def _fold_fabric(table: Table, grid_mm: np.ndarray, z_mm: float) -> np.ndarray:
-    """How far sheets rise above air: thin wavy lines in layers about the head, below it rather than above."""
-    plane = Plane(np.array([0, 0, z_mm]), np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), grid_mm.astype(np.float64))
-    folds, drape = sample_waves(table.folds, plane), sample_waves(table.drape, plane)
-    away_mm = np.hypot(0.9 * grid_mm[np.newaxis, :], grid_mm[:, np.newaxis])
-    layers = np.sin(away_mm / np.float32(4.5) + 0.9 * folds + 1.4 * drape)
-    lines = bell(layers / 0.16) * soft_edge(folds + 0.3, 1.2) + 0.1 * soft_edge(folds, 0.6)
-    where = soft_edge(drape - 0.5, 1.0) * soft_edge(grid_mm - np.float32(10), 60)[:, np.newaxis]
-    return lines * where * np.float32(table.fabric_hu)
+def shade_on_skin(table: Table, pixels_hu: np.ndarray, field_mm: float, z_mm: float) -> np.ndarray:
+    """Returns how far hair and cloth on the skin rise above air, float32 N x N like the slice `pixels_hu`."""
+    return shade_skin(table.wraps, pixels_hu, _build_level(field_mm, z_mm, len(pixels_hu)))
+
+
+def _build_level(field_mm: float, z_mm: float, size: int) -> Plane:
+    """The slice at table position `z_mm`, in the table's coordinates."""
+    grid_mm = build_grid(field_mm, size).astype(np.float64)
+    return Plane(np.array([0, 0, z_mm]), np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), grid_mm)
