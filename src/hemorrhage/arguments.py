@@ -214,6 +214,23 @@ def _add_series(verbs: Any) -> None:
     )
 
 
+def _add_blend(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "blend",
+        "Make one run of several that were trained on the same folds, and say what each of them adds.",
+        "hemorrhage blend both first second --how weighted",
+    )
+    parser.add_argument("blend_name", metavar="NAME", help="name of the new run, a folder under submissions/")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="runs that have predicted, of any kind")
+    parser.add_argument(
+        "--how",
+        choices=("mean", "weighted", "rank", "max", "min"),
+        default="mean",
+        help="mean (default), weighted (least out-of-fold log loss by label), rank (mean of ranks), max or min",
+    )
+
+
 def _add_submit(verbs: Any) -> None:
     parser = _add_verb(
         verbs,
@@ -259,6 +276,7 @@ _ADDERS = (
     _add_train,
     _add_predict,
     _add_series,
+    _add_blend,
     _add_submit,
     _add_score,
     _add_demo,

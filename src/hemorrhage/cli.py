@@ -221,6 +221,16 @@ def _series(options: argparse.Namespace) -> int:
     return 0
 
 
+def _blend(options: argparse.Namespace) -> int:
+    from hemorrhage.pipeline.blend import blend_runs
+
+    run = blend_runs(options.blend_name, options.runs, options.how, _console())
+    print(f"wrote {run.folder}")
+    if run.test_path.is_file():
+        print(f"next: {_program()} submit {run.folder.name}")
+    return 0
+
+
 def _submit(options: argparse.Namespace) -> int:
     from hemorrhage.pipeline.submit import submit
 
@@ -286,6 +296,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "train": _train,
     "predict": _predict,
     "series": _series,
+    "blend": _blend,
     "submit": _submit,
     "score": _score,
     "demo": _demo,

@@ -1,8 +1,9 @@
 """Any run made ready to predict, whatever it is made of."""
 
+from hemorrhage.pipeline.blend import BlendPredictor, read_recipe
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.predictors import Predictor, open_networks
-from hemorrhage.pipeline.runs import Run
+from hemorrhage.pipeline.runs import Run, find_run
 from hemorrhage.pipeline.series_predictor import open_series
 
 
@@ -11,6 +12,9 @@ def open_predictor(run: Run, tta: str | None, console: Console) -> Predictor:
 
     Raises HemorrhageError for views that do not exist, an unfinished run, or one whose members are gone.
     """
+    if run.blend_json_path.is_file():
+        names, recipe = read_recipe(run)
+        return BlendPredictor([open_predictor(find_run(name), tta, console) for name in names], recipe)
     if run.series_json_path.is_file():
         return open_series(run, tta, console)
     return open_networks(run, tta, console)

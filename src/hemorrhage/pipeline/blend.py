@@ -1,0 +1,131 @@
+"""The verb blend: runs in, one run out that predicts what they predict together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hemorrhage.data.blending import BLENDS, blend, fit_weights, measure_members
+from hemorrhage.data.labels import LABELS
+from hemorrhage.data.metrics import weighted_log_loss
+from hemorrhage.data.table import read_table, write_table
+from hemorrhage.errors import HemorrhageError
+from hemorrhage.files import read_json, read_object, write_json
+from hemorrhage.pipeline.console import Console
+from hemorrhage.pipeline.predictions import fill_predictions
+from hemorrhage.pipeline.predictors import Opener, Predictor
+from hemorrhage.pipeline.runs import Run, find_run, hash_folds, locking, name_run, read_folds, require_same_folds
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How runs are blended: one of BLENDS, and for "weighted" the members' weights by label, 6 x M."""
+
+    how: str
+    weights: np.ndarray | None = None
+
+
+def blend_runs(name: str, names: Sequence[str], how: str, console: Console) -> Run:
+    """Returns the run `name` after blending what the runs `names` predicted, and saying what each of them adds.
+
+    Weights are fitted to the out-of-fold predictions of slices that all of them have. Raises HemorrhageError where
+    the run exists, a run has not predicted, runs were trained on different folds, or they have no slice in common.
+    """
+    if how not in BLENDS:
+        raise HemorrhageError(f"Expected a blend out of {', '.join(BLENDS)}; received {how!r}.")
+    if len(set(names)) < len(names):
+        raise HemorrhageError(f"Expected each run once, received {', '.join(names)}.")
+    runs = [find_run(one) for one in names]
+    require_same_folds(runs)
+    run = name_run(name)
+    with locking(run):
+        if run.folder.exists() and any(run.folder.iterdir()):
+            raise HemorrhageError(f"{run.folder}: this run exists. Choose another name.")
+        _blend_locked(run, runs, how, console)
+    return run
+
+
+def _blend_locked(run: Run, runs: Sequence[Run], how: str, console: Console) -> None:
+    tables = align([_read_predictions(one.out_of_fold_path) for one in runs])
+    known = [table[is_known] for is_known in [_find_known(tables)] for table in tables]
+    if known[0].empty:
+        raise HemorrhageError("Expected out-of-fold predictions of the same slices, the runs have none in common.")
+    labels = read_folds(runs[0]).set_index("image_id")[list(LABELS)]
+    truth, values = labels.loc[known[0]["image_id"]].to_numpy(), _stack(known)
+    recipe = Recipe(how, fit_weights(truth, values) if how == "weighted" else None)
+    _say_members(runs, truth, values, recipe, console)
+    write_table(run.folds_path, read_folds(runs[0]))
+    write_json(run.training_path, read_json(runs[0].training_path))
+    write_table(run.out_of_fold_path, blend_tables(tables, recipe))
+    if all(one.test_path.is_file() for one in runs):
+        write_table(run.test_path, blend_tables(align([_read_predictions(one.test_path) for one in runs]), recipe))
+    # Last, since by it a folder counts as a run.
+    description = {"runs": [one.folder.name for one in runs], "how": how, "folds_hash": hash_folds(runs[0])}
+    write_json(
+        run.blend_json_path, description | {"weights": None if recipe.weights is None else recipe.weights.tolist()}
+    )
+
+
+def align(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Returns the rows of prediction tables that all of them have, in the order of the first."""
+    common = set.intersection(*(set(table["image_id"]) for table in tables))
+    order = [image_id for image_id in tables[0]["image_id"] if image_id in common]
+    return [table.set_index("image_id", drop=False).loc[order].reset_index(drop=True) for table in tables]
+
+
+def blend_tables(tables: Sequence[pd.DataFrame], recipe: Recipe) -> pd.DataFrame:
+    """Returns the blend of aligned prediction tables; a slice that one of them has no prediction of has none."""
+    is_known = _find_known(tables)
+    values = _stack([table[is_known] for table in tables])
+    ids = tables[0].loc[is_known, "image_id"].tolist()
+    return fill_predictions(tables[0], ids, blend(values, recipe.how, recipe.weights))
+
+
+@dataclass(frozen=True)
+class BlendPredictor:
+    """Runs that predict the same slices, and how that is made one."""
+
+    members: Sequence[Predictor]
+    recipe: Recipe
+
+    def predict_held_out(self, slices: pd.DataFrame, opener: Opener) -> pd.DataFrame:
+        """Returns the blend of what the members say of slices whose patients they did not see."""
+        return blend_tables(align([member.predict_held_out(slices, opener) for member in self.members]), self.recipe)
+
+    def predict(self, slices: pd.DataFrame, opener: Opener, what: str) -> pd.DataFrame:
+        """Returns the blend of what the members say."""
+        return blend_tables(align([member.predict(slices, opener, what) for member in self.members]), self.recipe)
+
+
+def read_recipe(run: Run) -> tuple[list[str], Recipe]:
+    """Returns the names of a blend's members, and how they are blended."""
+    described = read_object(run.blend_json_path, "Run 'hemorrhage blend' again.")
+    weights = described["weights"]
+    return described["runs"], Recipe(described["how"], None if weights is None else np.array(weights))
+
+
+def _read_predictions(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise HemorrhageError(f"{path}: expected predictions, found none. Run 'hemorrhage predict' first.")
+    return read_table(path)
+
+
+def _find_known(tables: Sequence[pd.DataFrame]) -> np.ndarray:
+    return np.all([table["any"].notna().to_numpy() for table in tables], axis=0)
+
+
+def _stack(tables: Sequence[pd.DataFrame]) -> np.ndarray:
+    return np.stack([table[list(LABELS)].to_numpy(dtype=np.float64) for table in tables])
+
+
+def _say_members(runs: Sequence[Run], truth: np.ndarray, values: np.ndarray, recipe: Recipe, console: Console) -> None:
+    adds = measure_members(truth, values, recipe.how)
+    console.say(f"{f'out of fold, {len(truth)} slices':<32}{'log loss':>10}{'adds':>10}")
+    for run, value, added in zip(runs, values, adds, strict=True):
+        console.say(f"{run.folder.name:<32}{weighted_log_loss(truth, value):>10.5f}{added:>+10.5f}")
+    console.say(f"{recipe.how:<32}{weighted_log_loss(truth, blend(values, recipe.how, recipe.weights)):>10.5f}")
+    if recipe.weights is not None:
+        for label, weights in zip(LABELS, recipe.weights, strict=True):
+            console.say(f"weights {label:<24}" + " ".join(f"{weight:.2f}" for weight in weights))
