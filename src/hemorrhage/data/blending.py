@@ -66,15 +66,8 @@ def _fit_label(truth: np.ndarray, values: np.ndarray) -> np.ndarray:
         return float(-np.log(mixed).mean()), -(chances / mixed).mean(axis=1)
 
     total = {"type": "eq", "fun": lambda weights: weights.sum() - 1, "jac": lambda weights: np.ones_like(weights)}
-    found = minimize(
-        loss,
-        equal,
-        jac=True,
-        method="SLSQP",
-        bounds=[(0, 1)] * len(values),
-        constraints=[total],
-        options={"ftol": 1e-10},
-    )
+    bounds, options = [(0, 1)] * len(values), {"ftol": 1e-10}
+    found = minimize(loss, equal, jac=True, method="SLSQP", bounds=bounds, constraints=[total], options=options)
     weights = np.maximum(found.x, 0)
     return weights / weights.sum()
 
@@ -92,4 +85,4 @@ BLENDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "max": lambda values: values.max(axis=0),
     "min": lambda values: values.min(axis=0),
 }
-"""By name, what makes one prediction of several; "weighted" takes weights beside."""
+"""By name, what makes one prediction of several; "weighted" without its weights is the mean."""

@@ -63,9 +63,8 @@ def _blend_locked(run: Run, runs: Sequence[Run], how: str, console: Console) -> 
         write_table(run.test_path, blend_tables(align([_read_predictions(one.test_path) for one in runs]), recipe))
     # Last, since by it a folder counts as a run.
     description = {"runs": [one.folder.name for one in runs], "how": how, "folds_hash": hash_folds(runs[0])}
-    write_json(
-        run.blend_json_path, description | {"weights": None if recipe.weights is None else recipe.weights.tolist()}
-    )
+    weights = None if recipe.weights is None else recipe.weights.tolist()
+    write_json(run.blend_json_path, description | {"weights": weights})
 
 
 def align(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
