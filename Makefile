@@ -15,7 +15,7 @@ HEMORRHAGE := .venv/bin/hemorrhage
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-quick phantom audit prepare train predict submit score bench bench-size bench-table bench-gpu realism spectra transfer pictures check format test clean
+.PHONY: help setup demo demo-quick phantom audit prepare train predict submit score bench bench-size bench-table bench-gpu bench-backbones realism spectra transfer pictures ladder ship check format test clean
 
 help: ## this list
 	@echo "Intracranial hemorrhage in head CT: from DICOM to submission.csv. Not for clinical use."
@@ -67,6 +67,9 @@ bench-table: $(READY) ## seconds and memory of every step over the whole label t
 bench-gpu: $(READY) ## a training step on a GPU alone and fed from a store, over batch sizes (flags: ARGS)
 	$(PYTHON) -m tests.bench.gpu $(ARGS)
 
+bench-backbones: $(READY) ## parameters, FLOPs and images a second of every network (flags: ARGS)
+	$(PYTHON) -m tests.bench.backbones $(ARGS)
+
 realism: $(READY) ## phantom slices (OUT) held against real ones (HEMORRHAGE_REAL_DATA), sheets into SHEETS
 	$(PYTHON) -m tests.bench.realism $(OUT) --out $(SHEETS)
 
@@ -75,6 +78,12 @@ spectra: $(READY) ## HU and noise of phantom slices (OUT) beside real ones (HEMO
 
 transfer: $(READY) ## how well RUN, trained on phantoms, reads real slices (HEMORRHAGE_REAL_DATA)
 	$(PYTHON) -m tests.bench.transfer $(RUN)
+
+ladder: $(READY) ## what each rung gives, from the prior to the series model, on one fixed phantom set: ladder.json
+	$(PYTHON) -m tests.bench.ladder $(ARGS)
+
+ship: $(READY) ## put the network of RUN, trained on the phantoms in OUT, into the package as @phantom
+	$(PYTHON) -m tests.bench.ship $(RUN) $(OUT) phantom
 
 pictures: $(READY) ## draw the pictures of docs/phantom.md anew
 	$(PYTHON) -m tests.bench.pictures

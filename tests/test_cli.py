@@ -16,7 +16,20 @@ from hemorrhage.data.source import DicomSource
 from hemorrhage.errors import HemorrhageError
 from tests.kaggle import write_kaggle_layout
 
-VERBS = ["phantom", "audit", "train", "predict", "submit", "score", "demo"]
+VERBS = [
+    "phantom",
+    "audit",
+    "train",
+    "probe",
+    "lr-find",
+    "predict",
+    "calibrate",
+    "studies",
+    "headers",
+    "submit",
+    "score",
+    "demo",
+]
 
 
 @pytest.fixture
@@ -52,7 +65,8 @@ def test_help_and_score_load_neither_keras_nor_tensorflow() -> None:
         "import sys, hemorrhage.cli as cli\n"
         "try: cli.main(['train', '--help'])\n"
         "except SystemExit: pass\n"
-        "import hemorrhage.pipeline.score, hemorrhage.pipeline.submit, hemorrhage.pipeline.audit\n"
+        "import hemorrhage.pipeline.score_text, hemorrhage.pipeline.submit, hemorrhage.pipeline.audit\n"
+        "import hemorrhage.pipeline.calibrate, hemorrhage.pipeline.studies, hemorrhage.pipeline.headers\n"
         "sys.exit(bool({'keras', 'tensorflow'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False).returncode == 0
@@ -68,7 +82,7 @@ def test_python_m_hemorrhage_is_the_command() -> None:
 
 def test_an_unknown_model_preset_or_setting_is_one_line(data_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     train = ("train", str(data_folder), "--run", "first")
-    assert "compact, resnet50" in fail(capfd, *train, "--model", "resnet51")
+    assert "compact, resnet18" in fail(capfd, *train, "--model", "resnet51")
     assert "original-resnet50" in fail(capfd, *train, "--preset", "best")
     assert "Did you mean dropout" in fail(capfd, *train, "--set", "dropuot=1")
     assert "--run" in fail(capfd, "train", str(data_folder))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hemorrhage import __version__
+from hemorrhage.models.names import MODEL_NAMES
 
 NOT_CLINICAL = "Research use only, not for clinical decisions."
 
@@ -146,7 +147,7 @@ def _add_train(verbs: Any) -> None:
         "hemorrhage train input --model effb4 --run first --fold 0 --set draw=balance-any",
     )
     _add_input(parser)
-    parser.add_argument("--model", help="resnet50, effb2, effb4, effb4-ns or compact (default: the preset's)")
+    parser.add_argument("--model", help=f"{', '.join(MODEL_NAMES)} (default: the preset's)")
     parser.add_argument("--run", metavar="NAME", help="name of the run, a folder under submissions/ (not with --plan)")
     parser.add_argument("--preset", default="default", help="default, original-resnet50, original-effb4 or demo")
     parser.add_argument("--fold", metavar="K", help="the fold held out, from 0, or 'all' to train each (default 0)")
@@ -169,6 +170,60 @@ def _add_train(verbs: Any) -> None:
         metavar="KEY=VALUE",
         help="any other value of the config, such as dropout=0.2; an unknown key names its nearest",
     )
+
+
+def _add_lr_find(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "lr-find",
+        "Raise the learning rate from step to step until the loss diverges; suggest one and plot it. Keeps no network.",
+        "hemorrhage lr-find input --model effb4 --limit 20000 --out lr-find",
+    )
+    _add_input(parser)
+    parser.add_argument("--model", help=f"{', '.join(MODEL_NAMES)} (default: the preset's)")
+    parser.add_argument("--preset", default="default", help="default, original-resnet50, original-effb4 or demo")
+    parser.add_argument("--fold", metavar="K", help="the fold left out, from 0 (default 0)")
+    parser.add_argument("--folds", type=int, metavar="N", help="how many folds by patient (default 5)")
+    parser.add_argument("--size", type=int, metavar="PX", help="pixels a side that the network sees (default 256)")
+    parser.add_argument("--batch", type=int, metavar="B", help="slices a step (default 32)")
+    parser.add_argument("--steps", type=int, metavar="N", help="at most so many batches in each of the two epochs")
+    parser.add_argument("--limit", type=int, metavar="SLICES", help="use whole patients up to about so many slices")
+    parser.add_argument("--weights", metavar="W", help="imagenet, none, or a file (.keras, .h5) or run folder")
+    parser.add_argument("--windows", metavar="LIST", help="such as brain,subdural,bone or brain,80/200,soft_tissue")
+    parser.add_argument("--seed", type=int, metavar="S", help="of folds, draws, weights and augmentation (default 0)")
+    parser.add_argument("--low", type=float, default=1e-6, metavar="R", help="the first step's rate (default 1e-6)")
+    parser.add_argument("--high", type=float, default=1.0, metavar="R", help="the last step's rate (default 1)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("lr-find"),
+        metavar="FOLDER",
+        help="where lr-find.png and lr-find.csv go, over older ones (default lr-find)",
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other value of the config")
+
+
+def _add_probe(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "probe",
+        "Score quick baselines by folds of patients: linear models on a frozen network's features of slices.",
+        "hemorrhage probe effb0 input --limit 2000",
+    )
+    parser.add_argument(
+        "network",
+        metavar="RUN_OR_MODEL",
+        help="a run under submissions/, on the slices that it did not learn from; or a network that 'train' knows, "
+        "which is also meant where both exist and --weights, --size or --windows is given",
+    )
+    _add_input(parser)
+    parser.add_argument("--weights", metavar="W", help="of a model: imagenet, none or a file (default: the model's)")
+    parser.add_argument("--size", type=int, metavar="PX", help="of a model: pixels a side (default: the model's)")
+    parser.add_argument("--windows", metavar="LIST", help="of a model: such as brain,subdural,bone (the default)")
+    parser.add_argument("--limit", type=int, default=4000, metavar="N", help="at most so many slices (default 4000)")
+    parser.add_argument("--folds", type=int, default=5, metavar="N", help="folds of patients (default 5)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the slices drawn and folds (default 0)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
 
 
 def _add_predict(verbs: Any) -> None:
@@ -231,6 +286,45 @@ def _add_blend(verbs: Any) -> None:
     )
 
 
+def _add_calibrate(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "calibrate",
+        "Fit a run's probabilities to its out-of-fold labels, judged by patients apart; for 'submit --calibrated'.",
+        "hemorrhage calibrate first",
+    )
+    parser.add_argument("run", metavar="NAME", help="a run, a folder under submissions/, after 'predict'")
+    parser.add_argument(
+        "--kind",
+        choices=("auto", "none", "temperature", "platt", "isotonic"),
+        default="auto",
+        help="(default auto: the best of the others on patients held out, none where nothing helps)",
+    )
+
+
+def _add_studies(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "studies",
+        "Write studies.csv, a run's answers for whole studies: highest slice, noisy-or, majority, and a learned one.",
+        "hemorrhage studies first",
+    )
+    parser.add_argument("run", metavar="NAME", help="a run, a folder under submissions/, after 'predict'")
+
+
+def _add_headers(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "headers",
+        "Print how well header fields alone predict the labels: what a shortcut past the pixels could give.",
+        "hemorrhage headers input",
+    )
+    _add_input(parser)
+    parser.add_argument("--with-position", action="store_true", help="also where a slice lies in its series")
+    parser.add_argument("--folds", type=int, default=5, metavar="N", help="folds of patients (default 5)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+
+
 def _add_submit(verbs: Any) -> None:
     parser = _add_verb(
         verbs,
@@ -240,7 +334,12 @@ def _add_submit(verbs: Any) -> None:
     )
     parser.add_argument("run", metavar="NAME", help="a run, a folder under submissions/")
     parser.add_argument("--allow-missing", type=int, metavar="N", help="let up to N slices have the prevalence")
-    parser.add_argument("--clip", type=float, default=1e-6, help="keep probabilities this far from 0 and 1")
+    parser.add_argument(
+        "--clip",
+        type=float,
+        help="keep probabilities this far from 0 and 1 (default 1e-6; with --calibrated what 'calibrate' found)",
+    )
+    parser.add_argument("--calibrated", action="store_true", help="apply the run's calibration.json, by 'calibrate'")
 
 
 def _add_score(verbs: Any) -> None:
@@ -252,6 +351,13 @@ def _add_score(verbs: Any) -> None:
     )
     parser.add_argument("submission", type=Path, metavar="SUBMISSION")
     parser.add_argument("answers", type=Path, metavar="ANSWERS")
+    parser.add_argument(
+        "--patients",
+        type=Path,
+        metavar="TABLE",
+        help="Parquet or CSV with image_id, patient_id and perhaps series_id, such as a run's test.parquet: intervals "
+        "by patient (without it by slice, too narrow), and figures by study",
+    )
     parser.add_argument(
         "--threshold", type=float, metavar="T", help="for the second confusion table (default: best F1)"
     )
@@ -274,9 +380,14 @@ _ADDERS = (
     _add_prepare,
     _add_merge,
     _add_train,
+    _add_lr_find,
+    _add_probe,
     _add_predict,
     _add_series,
     _add_blend,
+    _add_calibrate,
+    _add_studies,
+    _add_headers,
     _add_submit,
     _add_score,
     _add_demo,

@@ -195,6 +195,62 @@ def _train(options: argparse.Namespace) -> int:
     return 0
 
 
+def _lr_find(options: argparse.Namespace) -> int:
+    from hemorrhage.pipeline.config import resolve_config
+    from hemorrhage.pipeline.inputs import find_input
+    from hemorrhage.pipeline.settings import parse_settings
+
+    names = [key for key in _TRAIN_FLAGS if key != "epochs"]
+    flags = {key: value for key in names if (value := getattr(options, key)) is not None}
+    given = parse_settings(options.set) | flags
+    resolve_config(options.preset, given)  # a wrong word is refused before the input is looked for
+    found = find_input(options.input)
+    config = resolve_config(options.preset, found.defaults() | given)
+    _load_keras_quietly()
+    from hemorrhage.pipeline.lr_find import find_rate, format_range_test, write_range_test
+
+    console = _console()
+    test = find_rate(found, config, options.low, options.high, console)
+    for path in write_range_test(test, options.out):
+        print(f"wrote {path}")
+    if test.warning:
+        console.warn(test.warning)
+    print(format_range_test(test))
+    return 0
+
+
+def _probe(options: argparse.Namespace) -> int:
+    from hemorrhage.models.names import MODEL_NAMES
+    from hemorrhage.pipeline.config import resolve_config
+    from hemorrhage.pipeline.inputs import find_input
+    from hemorrhage.pipeline.runs import name_run, require_trained
+
+    flags = {key: value for key in ("weights", "size", "windows") if (value := getattr(options, key)) is not None}
+    run = name_run(options.network)
+    is_model = options.network in MODEL_NAMES and (bool(flags) or not run.is_there)
+    if not is_model and not run.is_there:
+        raise HemorrhageError(
+            f"Expected a run under submissions/ or a model, one of {', '.join(MODEL_NAMES)}; "
+            f"received {options.network!r}."
+        )
+    if not is_model and flags:
+        raise HemorrhageError(f"{run.folder}: a run has its own {', '.join(flags)}; leave out --{', --'.join(flags)}.")
+    given = {"model": options.network, "folds": options.folds, "seed": options.seed} | flags
+    if is_model:
+        resolve_config("default", given)  # a wrong word is refused before the input is looked for
+    found = find_input(options.input)
+    _load_keras_quietly()
+    from hemorrhage.pipeline.probe import format_probe, probe_model, probe_run, probe_to_json
+
+    if is_model:
+        config = resolve_config("default", found.defaults() | given)
+        result = probe_model(found, config, options.limit, _console())
+    else:
+        result = probe_run(require_trained(run), found, options.limit, options.folds, options.seed, _console())
+    print(json.dumps(probe_to_json(result), indent=2) if options.json else format_probe(result))
+    return 0
+
+
 def _predict(options: argparse.Namespace) -> int:
     _load_keras_quietly()
     from hemorrhage.pipeline.predict import predict
@@ -231,19 +287,45 @@ def _blend(options: argparse.Namespace) -> int:
     return 0
 
 
+def _calibrate(options: argparse.Namespace) -> int:
+    from hemorrhage.pipeline.calibrate import calibrate
+
+    for path in calibrate(options.run, options.kind, _console()):
+        print(f"wrote {path}")
+    print(f"next: {_program()} submit {options.run} --calibrated")
+    return 0
+
+
+def _studies(options: argparse.Namespace) -> int:
+    from hemorrhage.pipeline.studies import answer_studies
+
+    for path in answer_studies(options.run, _console()):
+        print(f"wrote {path}")
+    return 0
+
+
+def _headers(options: argparse.Namespace) -> int:
+    from hemorrhage.pipeline.headers import format_headers, headers_to_json, measure_headers
+
+    result = measure_headers(options.input, options.with_position, options.folds, _console())
+    print(json.dumps(headers_to_json(result), indent=2) if options.json else format_headers(result))
+    return 0
+
+
 def _submit(options: argparse.Namespace) -> int:
     from hemorrhage.pipeline.submit import submit
 
-    submission = submit(options.run, options.allow_missing, options.clip, _console())
+    submission = submit(options.run, options.allow_missing, options.clip, _console(), options.calibrated)
     filled = f", {len(submission.filled)} of them with the training prevalence" if submission.filled else ""
     print(f"wrote {submission.path}: {submission.slices} slices{filled}; checked")
     return 0
 
 
 def _score(options: argparse.Namespace) -> int:
-    from hemorrhage.pipeline.score import format_score, score, score_to_json
+    from hemorrhage.pipeline.score import score
+    from hemorrhage.pipeline.score_text import format_score, score_to_json
 
-    result = score(options.submission, options.answers, options.threshold)
+    result = score(options.submission, options.answers, options.threshold, options.patients)
     print(json.dumps(score_to_json(result), indent=2) if options.json else format_score(result))
     return 0
 
@@ -294,9 +376,14 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "prepare": _prepare,
     "merge": _merge,
     "train": _train,
+    "lr-find": _lr_find,
+    "probe": _probe,
     "predict": _predict,
     "series": _series,
     "blend": _blend,
+    "calibrate": _calibrate,
+    "studies": _studies,
+    "headers": _headers,
     "submit": _submit,
     "score": _score,
     "demo": _demo,

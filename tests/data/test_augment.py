@@ -3,12 +3,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from hemorrhage.data.augment import RECIPES, Augmentation, find_recipe
-from hemorrhage.data.recipes import Noise, Ranges, Recipe, Span
+from hemorrhage.data.augment import RECIPES, Augmentation, draw_erase, find_recipe
+from hemorrhage.data.recipes import Erasing, Noise, Ranges, Recipe, Span
 from hemorrhage.errors import HemorrhageError
 
 IMAGE = np.random.default_rng(0).integers(0, 256, size=(64, 64, 3), dtype=np.uint8)
-RANDOM = ["original", "geometric", "original-imgaug", "geometric-imgaug"]
+RANDOM = ["original", "geometric", "strong", "original-imgaug", "geometric-imgaug"]
 
 
 def augment_many(recipe: str, threads: int, seed: int = 0, epoch: int = 0) -> np.ndarray:
@@ -86,3 +86,39 @@ def test_recipes_say_what_they_show() -> None:
 def test_an_unknown_recipe_lists_the_known_ones() -> None:
     with pytest.raises(HemorrhageError, match="none, original, geometric"):
         find_recipe("heavy")
+
+
+def test_a_box_of_the_shares_that_were_drawn_is_erased_and_nothing_else() -> None:
+    image = np.full((80, 120, 3), 100, np.uint8)
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        step = draw_erase(Erasing(1.0), image.shape, rng)
+        rows, columns = step.fill.shape[:2]
+        # The square roots of 0.02 and 0.33 of 80 and of 120 pixels.
+        assert 11 <= rows <= 46
+        assert 17 <= columns <= 69
+        erased = step(image.copy())
+        inside = erased[step.top : step.top + rows, step.left : step.left + columns]
+        assert inside.shape == step.fill.shape
+        assert (erased != 100).any(axis=-1).sum() <= rows * columns
+        # Normal noise held in 0 to 255: half of it is 0, a sixth 255.
+        assert 0.4 < (inside == 0).mean() < 0.6
+
+
+def test_erasing_is_as_frequent_as_it_says_and_leaves_the_recipe_s_draws_alone() -> None:
+    recipe = find_recipe("geometric")
+    plain, erasing = Augmentation(recipe, 64, 0), Augmentation(recipe, 64, 0, Erasing(0.25))
+    kept = IMAGE.copy()
+    same = [(plain(IMAGE, 0, index) == erasing(IMAGE, 0, index)).all() for index in range(400)]
+    assert 1 - np.mean(same) == pytest.approx(0.25, abs=0.06)
+    none = Augmentation(find_recipe("none"), 64, 0, Erasing(1.0))
+    assert (none(IMAGE, 1, 2) != IMAGE).any()
+    assert (none(IMAGE, 1, 2) == none(IMAGE, 1, 2)).all()
+    assert (kept == IMAGE).all()
+
+
+def test_the_strong_recipe_never_turns_a_head_over() -> None:
+    ranges = find_recipe("strong").ranges
+    assert ranges is not None
+    assert (ranges.mirror, ranges.flip, ranges.contrast) == (0.5, 0, Span(0.75, 1.35))
+    assert ranges.noise == Noise(Span(0, 12.75), per_channel=0.5)

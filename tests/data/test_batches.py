@@ -9,6 +9,7 @@ from hemorrhage.ct.dicom import read_slice
 from hemorrhage.ct.windows import BRAIN, SUBDURAL, stack_windows
 from hemorrhage.data.augment import Augmentation, find_recipe
 from hemorrhage.data.batches import SliceBatches
+from hemorrhage.data.mixing import Mixing, draw_pairs, mix_images, mix_labels
 from hemorrhage.data.source import DicomSource, WindowedSource
 from hemorrhage.errors import HemorrhageError
 
@@ -112,3 +113,34 @@ def test_a_damaged_source_is_named_whatever_a_backend_makes_of_its_error() -> No
             raise RuntimeError("135 lines of a backend") from error
     with pytest.raises(ZeroDivisionError), SliceBatches(DamagedSource(), IDS, LABELS_OF_IDS, 5).unwrapping():
         raise ZeroDivisionError
+
+
+def test_batches_are_mixed_by_epoch_and_index_with_their_labels(source: WindowedSource) -> None:
+    mixing = Mixing(mixup=0.4, seed=5)
+    plain, _ = SliceBatches(source, IDS, LABELS_OF_IDS, batch_size=2)[1]
+    mixed, labels = SliceBatches(source, IDS, LABELS_OF_IDS, batch_size=2, epoch=3, mixing=mixing)[1]
+    pairs = draw_pairs(mixing, plain.shape, epoch=3, index=1)
+    assert (mixed == mix_images(plain, pairs)).all()
+    assert (labels == mix_labels(LABELS_OF_IDS[2:4].astype(np.float32), np.ones(2, np.float32), pairs)[0]).all()
+    assert labels.dtype == np.float32
+    off = SliceBatches(source, IDS, LABELS_OF_IDS, batch_size=2, mixing=Mixing())[1]
+    assert (off[0] == plain).all()
+
+
+def test_weights_go_with_their_slices(source: WindowedSource, paths: dict[str, Path]) -> None:
+    paths["ID_1"].write_text("no longer DICOM")
+    weights = np.arange(5, dtype=np.float32)
+    batch = SliceBatches(source, IDS, LABELS_OF_IDS, batch_size=5, weights=weights)[0]
+    assert len(batch) == 3
+    assert batch[2].tolist() == [0, 2, 3, 4]
+
+
+def test_a_source_makes_images_smaller_as_the_mean_over_areas(source: WindowedSource) -> None:
+    small, large = source.resized(16), source
+    shown = small.read_image("ID_3")
+    areas = large.read_image("ID_3").astype(float).reshape(16, 2, 16, 2, 2).mean(axis=(1, 3))
+    assert shown.shape == (16, 16, 2)
+    assert np.abs(shown - areas).max() <= 0.501
+    images, _ = SliceBatches(small, IDS, LABELS_OF_IDS, batch_size=5)[0]
+    assert (images[3] == shown).all()
+    assert (small.resized(32).read_image("ID_3") == large.read_image("ID_3")).all()

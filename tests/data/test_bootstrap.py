@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hemorrhage.data.bootstrap import bootstrap_interval
+from hemorrhage.data.bootstrap import bootstrap_interval, bootstrap_intervals
 
 
 def test_the_interval_of_a_mean_is_that_of_its_standard_error() -> None:
@@ -33,3 +33,17 @@ def test_undefined_draws_are_left_out_and_all_undefined_is_nan() -> None:
     groups = np.arange(4)
     low, high = bootstrap_interval(groups, lambda rows: float("nan") if 0 in rows else 1.0)
     assert (low, high) == (1.0, 1.0)
+
+
+def test_figures_by_weights_have_the_intervals_of_figures_by_rows() -> None:
+    rng = np.random.default_rng(3)
+    patients, values = rng.integers(0, 12, 90), rng.normal(size=90)
+
+    def measure(weights: np.ndarray) -> np.ndarray:
+        return np.array([weights @ values / weights.sum(), float("nan")])
+
+    by_weights = bootstrap_intervals(patients, measure, rounds=200)
+    assert by_weights[0] == pytest.approx(
+        bootstrap_interval(patients, lambda rows: float(values[rows].mean()), rounds=200)
+    )
+    assert np.isnan(by_weights[1]).all()

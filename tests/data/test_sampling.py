@@ -13,6 +13,7 @@ from hemorrhage.data.sampling import (
     balance_any,
     correct_resampling,
     draw_epoch,
+    draw_hard,
     keep_rates,
 )
 from hemorrhage.errors import HemorrhageError
@@ -140,3 +141,45 @@ def test_the_correction_of_anything_is_a_probability(row: list[float], rates: tu
     assert corrected.dtype == np.float64
     assert np.isfinite(corrected).all()
     assert ((corrected >= 0) & (corrected <= 1)).all()
+
+
+def test_hard_slices_are_drawn_in_proportion_to_half_their_loss() -> None:
+    labels = make_labels(4, 0, 0)
+    losses = np.array([3.0, 1.0, 0.0, 0.0])
+    # 0.5 / 4 + 0.5 * 3 / 4, and so on.
+    chances = np.array([0.5, 0.25, 0.125, 0.125])
+    drawn = np.concatenate([draw_hard(labels, losses, 1.0, 0, epoch)[0] for epoch in range(2000)])
+    assert np.bincount(drawn) / len(drawn) == pytest.approx(chances, abs=0.02)
+    rows, weights = draw_hard(labels, losses, 1.0, seed=0, epoch=5)
+    assert len(rows) == 4
+    assert weights.mean() == pytest.approx(1)
+    assert weights * chances[rows] == pytest.approx(np.full(4, weights[0] * chances[rows[0]]))
+
+
+def test_hard_draws_keep_natural_numbers_and_weights_of_each_class() -> None:
+    labels = make_labels(60, 30, 10)
+    losses = np.linspace(0.1, 2, 100)
+    rows, weights = draw_hard(labels, losses, 0.5, seed=0, epoch=0)
+    sorts = np.digitize(rows, [60, 90])
+    assert np.bincount(sorts).tolist() == [30, 15, 5]
+    assert [weights[sorts == sort].mean() for sort in range(3)] == pytest.approx([1, 1, 1])
+    assert (weights < 2.5).all()
+
+
+def test_a_weighted_hard_draw_estimates_the_natural_mean() -> None:
+    labels, losses = make_labels(200, 0, 0), np.random.default_rng(0).exponential(size=200)
+    means = []
+    for epoch in range(300):
+        rows, weights = draw_hard(labels, losses, 1.0, 0, epoch)
+        means.append((weights * losses[rows]).mean())
+    assert np.mean(means) == pytest.approx(losses.mean(), rel=0.01)
+
+
+def test_a_hard_draw_follows_from_its_arguments_and_knows_slices_without_a_loss() -> None:
+    labels = make_labels(6, 3, 0)
+    losses = np.array([1.0, np.nan, 1, 1, 1, 1, np.nan, np.nan, np.nan])
+    one, other = (draw_hard(labels, losses, 1.0, 7, 2) for _ in range(2))
+    assert (one[0] == other[0]).all()
+    # All alike, or nothing known: an even draw.
+    assert one[1] == pytest.approx(np.ones(9))
+    assert draw_hard(labels, np.zeros(9), 1.0, 7, 2)[1] == pytest.approx(np.ones(9))

@@ -46,3 +46,10 @@ def test_a_batch_that_two_gpus_cannot_share_is_refused(monkeypatch: pytest.Monke
     monkeypatch.setattr(devices, "count_gpus", lambda: 2)
     with pytest.raises(HemorrhageError, match="divides by the 2 GPUs, received 31"):
         devices.distribution_scope(31)
+
+
+def test_gradients_are_not_accumulated_over_several_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "count_gpus", lambda: 2)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")
+    with pytest.raises(HemorrhageError, match="accumulate=1 on 2 GPUs, received 4"):
+        devices.distribution_scope(8, accumulate=4)

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.models.backbones import IMAGENET_DEVIATION, IMAGENET_MEAN, backbone_of, build_model
+from hemorrhage.models.backbones import backbone_of, build_model
+from hemorrhage.models.ends import IMAGENET_DEVIATION, IMAGENET_MEAN
 from hemorrhage.models.losses import weighted_bce
 from hemorrhage.models.weights import PRETRAINED, load_weights, read_model, save_model
 
@@ -105,34 +106,12 @@ def test_a_fetched_file_is_loaded_as_a_local_one_is(monkeypatch, tmp_path):
     assert_equal_by_layer(network, model)
 
 
-@pytest.mark.parametrize(
-    ("name", "build", "module"),
-    [
-        ("resnet50", keras.applications.ResNet50, "keras.src.applications.resnet.file_utils.get_file"),
-        ("effb2", keras.applications.EfficientNetB2, "keras.src.applications.efficientnet.file_utils.get_file"),
-        ("effb4", keras.applications.EfficientNetB4, "keras.src.applications.efficientnet.file_utils.get_file"),
-    ],
-)
-def test_the_files_asked_for_are_those_that_keras_asks_for(name, build, module, monkeypatch):
-    asked = {}
-
-    def note(fname, origin, file_hash, **_):
-        asked.update(file_name=fname, url=origin, md5=file_hash)
-        raise InterruptedError
-
-    monkeypatch.setattr(module, note)
-    with pytest.raises(InterruptedError):
-        build(include_top=False, weights="imagenet")
-    source = PRETRAINED[name]
-    assert asked == {"file_name": source.file_name, "url": source.url, "md5": source.md5}
-
-
 def test_the_noisy_student_file_is_the_one_that_efficientnet_asks_for():
     from efficientnet.weights import NS_WEIGHTS_HASHES, NS_WEIGHTS_PATH
 
     source = PRETRAINED["effb4-ns"]
     assert source.url == f"{NS_WEIGHTS_PATH}efficientnet-b4_noisy-student_notop.h5"
-    assert source.md5 == NS_WEIGHTS_HASHES["efficientnet-b4"][1]
+    assert source.file_hash == NS_WEIGHTS_HASHES["efficientnet-b4"][1]
 
 
 def test_compact_has_no_imagenet_weights(compact):

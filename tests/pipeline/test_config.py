@@ -58,7 +58,7 @@ def test_text_of_the_command_line_is_converted_by_kind() -> None:
         (["deterministic=perhaps"], "true or false"),
         (["fold=5"], "fold to be 'all' or a number from 0 to 4"),
         (["fold=-1"], "fold to be"),
-        (["model=resnet51"], "model to be one of compact, resnet50"),
+        (["model=resnet51"], "model to be one of compact, resnet18"),
         (["loss=focal"], "loss to be one of weighted_bce, bce"),
         (["draw=upside-down"], "draw to be one of natural, balance-any, fractions"),
         (["precision=float8"], "precision"),

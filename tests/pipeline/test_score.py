@@ -2,12 +2,16 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
+from hemorrhage.data.bootstrap import bootstrap_interval
 from hemorrhage.data.labels import LABELS, write_long
 from hemorrhage.data.metrics import weighted_log_loss
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.pipeline.score import format_score, score, score_to_json
+from hemorrhage.pipeline.score import score
+from hemorrhage.pipeline.score_text import format_score, score_to_json
 
 IDS = np.array([f"ID_{row:09x}" for row in range(40)])
 TRUTH = (np.random.default_rng(0).random((40, 6)) < 0.3).astype(int)
@@ -64,3 +68,89 @@ def test_a_submission_of_other_images_is_refused(files: tuple[Path, Path]) -> No
 
 def test_the_labels_of_the_json_are_in_order(files: tuple[Path, Path]) -> None:
     assert list(score_to_json(score(*files))["labels"]) == list(LABELS)
+
+
+@pytest.fixture
+def patients(tmp_path: Path) -> Path:
+    """Returns a table of eight patients with two series of three and two slices, in another order and with more."""
+    rows = np.arange(45)
+    table = pd.DataFrame(
+        {
+            "image_id": [f"ID_{row:09x}" for row in rows],
+            "patient_id": [f"p{row // 5}" for row in rows],
+            "series_id": [f"s{row // 5}{row % 5 // 3}" for row in rows],
+        }
+    )
+    table.iloc[::-1].to_parquet(tmp_path / "patients.parquet")
+    return tmp_path / "patients.parquet"
+
+
+def test_intervals_are_by_patient_where_a_table_says_whose_a_slice_is(files: tuple[Path, Path], patients: Path) -> None:
+    result = score(*files, patients=patients)
+    groups = np.arange(40) // 5
+    expected = bootstrap_interval(groups, lambda rows: weighted_log_loss(TRUTH[rows], PROBABILITY[rows]))
+    assert result.intervals.weighted_log_loss == pytest.approx(expected)
+    assert result.patients == 8
+    text = format_score(result).splitlines()
+    assert text[0] == "40 slices of 8 patients"
+    low, high = expected
+    assert text[-2] == f"95 % interval {low:.5f} to {high:.5f} (1000 draws of whole patients)"
+    assert text[-1] == f"weighted log loss {result.weighted_log_loss:.5f}"
+    found = json.loads(json.dumps(score_to_json(result)))
+    assert found["intervals"] == {"share": 0.95, "by": "patient", "rounds": 1000}
+    assert found["weighted_log_loss_interval"] == pytest.approx(expected)
+
+
+def test_without_a_table_the_text_says_that_intervals_are_by_slice(files: tuple[Path, Path]) -> None:
+    result = score(*files)
+    assert "by slice, hence too narrow; --patients TABLE" in format_score(result).splitlines()[-2]
+    found = score_to_json(result)
+    assert (found["patients"], found["intervals"]["by"], found["studies"]) == (None, "slice", None)
+
+
+def test_studies_are_scored_where_the_table_has_series(files: tuple[Path, Path], patients: Path) -> None:
+    result = score_to_json(score(*files, patients=patients))["studies"]
+    starts = np.sort(np.concatenate([np.arange(0, 40, 5), np.arange(3, 40, 5)]))
+    truth = np.maximum.reduceat(TRUTH, starts)[:, 5]
+    expected = roc_auc_score(truth, np.maximum.reduceat(PROBABILITY, starts)[:, 5])
+    assert result["studies"] == 16
+    assert result["labels"]["any"]["positives"] == truth.sum()
+    assert result["labels"]["any"]["max"]["auc"] == pytest.approx(expected)
+    assert result["labels"]["epidural"]["noisy-or"]["auc"] is None
+
+
+def test_the_text_fits_100_columns(files: tuple[Path, Path], patients: Path) -> None:
+    for table in (None, patients):
+        assert max(map(len, format_score(score(*files, patients=table)).splitlines())) <= 100
+
+
+def test_a_csv_does_as_well_and_a_missing_patient_is_one_of_its_own(
+    files: tuple[Path, Path], patients: Path, tmp_path: Path
+) -> None:
+    table = pd.read_parquet(patients)[["image_id", "patient_id"]]
+    table.to_csv(tmp_path / "patients.csv", index=False)
+    result = score(*files, patients=tmp_path / "patients.csv")
+    by_parquet = score(*files, patients=patients)
+    assert result.intervals.weighted_log_loss == by_parquet.intervals.weighted_log_loss
+    assert result.intervals.auc["any"] == by_parquet.intervals.auc["any"]
+    assert result.studies is None
+    table.assign(patient_id=table["patient_id"].where(table["image_id"] != "ID_000000000")).to_csv(
+        tmp_path / "patients.csv", index=False
+    )
+    assert score(*files, patients=tmp_path / "patients.csv").patients == 9
+
+
+def test_a_table_of_other_images_is_refused(files: tuple[Path, Path], patients: Path, tmp_path: Path) -> None:
+    table = pd.read_parquet(patients)
+    for changed, message in (
+        (table[table["image_id"] != "ID_000000003"], "1 are missing, first ID_000000003"),
+        (pd.concat([table, table[:1]]), "1 are there again, first ID_00000002c"),
+        (table.drop(columns=["patient_id"]), "patient_id missing"),
+    ):
+        changed.to_parquet(patients)
+        with pytest.raises(HemorrhageError, match=message):
+            score(*files, patients=patients)
+    with pytest.raises(HemorrhageError, match="damaged or missing"):
+        score(*files, patients=tmp_path / "none.parquet")
+    with pytest.raises(HemorrhageError, match=r"none\.csv"):
+        score(*files, patients=tmp_path / "none.csv")

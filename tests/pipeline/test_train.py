@@ -17,9 +17,9 @@ from hemorrhage.models.weights import read_model
 from hemorrhage.pipeline import fitting, segments
 from hemorrhage.pipeline.config import resolve_config
 from hemorrhage.pipeline.console import SILENT, Console
-from hemorrhage.pipeline.fitting import learning_rate_at
 from hemorrhage.pipeline.inputs import DicomInput, find_input
 from hemorrhage.pipeline.runs import Run, averaged_epochs, locking, read_config
+from hemorrhage.pipeline.schedule import learning_rate_at
 from hemorrhage.pipeline.segments import Deadline, TimeIsUp
 from hemorrhage.pipeline.slices import TrainingSlices
 from hemorrhage.pipeline.train import train

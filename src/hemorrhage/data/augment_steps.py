@@ -116,6 +116,21 @@ class SetContrast:
         return np.clip(127 + np.float32(self.factor) * (levels - 127), 0, 255).astype(np.uint8)
 
 
+@dataclass(frozen=True)
+class Erase:
+    """Fills a box, left and top included, right and bottom not, with `fill`: uint8 of the box's shape."""
+
+    left: int
+    top: int
+    fill: np.ndarray
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Returns the image, uint8 H x W x C, with the box filled."""
+        rows, columns = self.fill.shape[:2]
+        image[self.top : self.top + rows, self.left : self.left + columns] = self.fill
+        return image
+
+
 def _warp(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     size = (image.shape[1], image.shape[0])
     if image.shape[2] > 4:

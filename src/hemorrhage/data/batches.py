@@ -8,8 +8,11 @@ import numpy as np
 
 from hemorrhage.ct.dicom import DicomError
 from hemorrhage.data.augment import Augmentation
+from hemorrhage.data.mixing import Mixing, draw_pairs, mix_images, mix_labels
 from hemorrhage.data.source import WindowedSource
 from hemorrhage.errors import HemorrhageError
+
+Batch = tuple[np.ndarray, np.ndarray] | tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class SliceBatches(keras.utils.PyDataset):
@@ -30,6 +33,8 @@ class SliceBatches(keras.utils.PyDataset):
         augmentation: Augmentation | None = None,
         epoch: int = 0,
         workers: int = 1,
+        mixing: Mixing | None = None,
+        weights: np.ndarray | None = None,
     ) -> None:
         super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=2 * workers + 2)
         self._source = source
@@ -38,6 +43,8 @@ class SliceBatches(keras.utils.PyDataset):
         self._batch_size = batch_size
         self._augmentation = augmentation
         self._epoch = epoch
+        self._mixing = mixing if mixing is not None and mixing.is_on else None
+        self._weights = weights
         self.unreadable: dict[str, str] = {}
         self.failure: HemorrhageError | None = None
 
@@ -49,8 +56,11 @@ class SliceBatches(keras.utils.PyDataset):
         """How many slices the epoch shows, copies counted, before unreadable ones are left out."""
         return len(self._image_ids)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> Batch:
         """Returns batch `index`: uint8 N x size x size x C and float32 N x 6, N at most the batch size.
+
+        With `weights`, one for each of the image ids, float32 N of those follow. Labels of images that `mixing` mixes
+        are mixed as well.
 
         Where not one of its slices can be read, the next of the epoch that can stands in for them, since a batch
         cannot be empty. Raises HemorrhageError where there is none, or where the source is damaged.
@@ -63,7 +73,16 @@ class SliceBatches(keras.utils.PyDataset):
         except HemorrhageError as error:
             self.failure = error
             raise
-        return images, self._labels[places].astype(np.float32)
+        return self._label(images, places, index)
+
+    def _label(self, images: np.ndarray, places: list[int], index: int) -> Batch:
+        labels = self._labels[places].astype(np.float32)
+        weights = np.ones(len(places), np.float32) if self._weights is None else self._weights[places]
+        if self._mixing is not None:
+            pairs = draw_pairs(self._mixing, images.shape, self._epoch, index)
+            images = mix_images(images, pairs)
+            labels, weights = mix_labels(labels, weights, pairs)
+        return (images, labels) if self._weights is None else (images, labels, weights.astype(np.float32))
 
     @contextmanager
     def unwrapping(self) -> Iterator[None]:
@@ -88,7 +107,7 @@ class SliceBatches(keras.utils.PyDataset):
             if codes is None:
                 continue
             if images is None:
-                images = np.empty((len(places), *codes.shape[-2:], self._source.channels), dtype=np.uint8)
+                images = np.empty((len(places), *self._source.shape_of(codes)), dtype=np.uint8)
             self._write_image(codes, place, images[len(read)])
             read.append(place)
         return (np.empty(0, dtype=np.uint8) if images is None else images[: len(read)]), read

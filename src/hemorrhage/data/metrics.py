@@ -12,8 +12,8 @@ SCORER_CLIP = 1e-15
 """Kaggle's scorer keeps probabilities in [1e-15, 1 - 1e-15]."""
 
 
-def label_log_losses(truth: np.ndarray, probability: np.ndarray) -> np.ndarray:
-    """Returns the binary log loss of each label, float64 of 6, probabilities clipped to [1e-15, 1 - 1e-15].
+def slice_log_losses(truth: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """Returns the binary log loss of every slice and label, float64 N x 6, probabilities clipped to [1e-15, 1 - 1e-15].
 
     `truth` and `probability` are N x 6 in the order of LABELS. Raises HemorrhageError for other shapes, no rows,
     labels other than 0 and 1, or probabilities that are not finite.
@@ -22,13 +22,18 @@ def label_log_losses(truth: np.ndarray, probability: np.ndarray) -> np.ndarray:
     _check_pair(truth, probability)
     clipped = np.clip(probability.astype(np.float64), SCORER_CLIP, 1 - SCORER_CLIP)
     chance = np.where(truth.astype(np.float64) == 1, clipped, 1 - clipped)
-    return -np.log(chance).mean(axis=0)
+    return -np.log(chance)
+
+
+def label_log_losses(truth: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """Returns the mean of slice_log_losses by label, float64 of 6; arguments and errors as there."""
+    return slice_log_losses(truth, probability).mean(axis=0)
 
 
 def weighted_log_loss(truth: np.ndarray, probability: np.ndarray) -> float:
     """Returns the competition's score: the mean log loss over labels with `any` counted twice (lower is better).
 
-    Arguments and errors as in label_log_losses. Source: the competition's evaluation page; weights in
+    Arguments and errors as in slice_log_losses. Source: the competition's evaluation page; weights in
     labels.LABEL_WEIGHTS.
     """
     return float(label_log_losses(truth, probability) @ weight_vector())
@@ -87,7 +92,7 @@ class LabelMetrics:
 
 
 def measure_labels(truth: np.ndarray, probability: np.ndarray, threshold: float | None = None) -> list[LabelMetrics]:
-    """Returns the figures of each label in the order of LABELS; arguments and errors as in label_log_losses.
+    """Returns the figures of each label in the order of LABELS; arguments and errors as in slice_log_losses.
 
     `at_best` is taken at `threshold`, or where that is None at the threshold with the highest F1 on these very
     slices, which flatters it.

@@ -56,6 +56,17 @@ class Blur:
 
 
 @dataclass(frozen=True)
+class Erasing:
+    """How often a rectangle is filled with noise, and the shares of width and of height, squared, that it may have.
+
+    Random erasing: Zhong et al., 2020; ranges and noise as in keras.layers.RandomErasing.
+    """
+
+    probability: float
+    scale: Span = Span(0.02, 0.33)
+
+
+@dataclass(frozen=True)
 class Ranges:
     """All that a recipe draws from; what is None is never done, `mirror` and `flip` are probabilities.
 
@@ -107,6 +118,16 @@ GEOMETRIC = Ranges(
     crop=Crop(0.5, pixels_at_256=25),
     contrast=Span(0.85, 1.15),
 )
+# Both: as a head lies in the geometric recipe (and never upside down), as it looks in one a little wider than the
+# original's.
+STRONG = Ranges(
+    mirror=0.5,
+    affine=GEOMETRIC.affine,
+    crop=GEOMETRIC.crop,
+    noise=Noise(Span(0, 0.05 * 255), per_channel=0.5),
+    blur=Blur(0.5, Span(0, 1.0)),
+    contrast=Span(0.75, 1.35),
+)
 
 RECIPES = {
     recipe.name: recipe
@@ -114,6 +135,7 @@ RECIPES = {
         Recipe("none", None),
         Recipe("original", ORIGINAL),
         Recipe("geometric", GEOMETRIC),
+        Recipe("strong", STRONG),
         Recipe("original-imgaug", ORIGINAL, "imgaug"),
         Recipe("geometric-imgaug", GEOMETRIC, "imgaug"),
     )

@@ -60,6 +60,39 @@ def draw_epoch(labels: pd.DataFrame, draw: Draw, seed: int, epoch: int) -> np.nd
     return rng.permutation(rows)
 
 
+def draw_hard(
+    labels: pd.DataFrame, losses: np.ndarray, fraction: float, seed: int, epoch: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the rows that an epoch shows, as draw_epoch does, and a float32 weight for each of them.
+
+    `losses` has the loss that each slice had when it was predicted last, NaN where it was not. Within each of the
+    three classes of KeepRates as many are drawn as a natural epoch has, with replacement: half of them evenly, half
+    in proportion to their loss. A slice's weight is 1 / (its chance to be drawn), so that the weighted loss estimates
+    the natural one; the even half keeps it below 2. Then the weights of each class are divided by their mean, so that
+    natural odds are kept.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    drawn = [_draw_hard_class(rng, rows, losses[rows], fraction) for rows in _classes(labels)]
+    rows, weights = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
+    order = rng.permutation(len(rows))
+    return rows[order], weights[order].astype(np.float32)
+
+
+def _draw_hard_class(
+    rng: np.random.Generator, rows: np.ndarray, losses: np.ndarray, fraction: float
+) -> tuple[np.ndarray, np.ndarray]:
+    count = len(_keep(rng, rows, fraction))
+    if not count:
+        return rows[:0], np.empty(0)
+    known = losses[np.isfinite(losses)]
+    expected = np.where(np.isfinite(losses), losses, known.mean() if len(known) else 1.0)
+    hard = expected / expected.sum() if expected.sum() > 0 else np.full(len(rows), 1 / len(rows))
+    chances = 0.5 / len(rows) + 0.5 * hard
+    places = rng.choice(len(rows), size=count, p=chances / chances.sum())
+    weights = 1 / chances[places]
+    return rows[places], weights / weights.mean()
+
+
 def keep_rates(draw: Draw) -> KeepRates:
     """Returns how often the draw shows a slice of each class, copies counted."""
     return KeepRates(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import cv2
 import numpy as np
 
 from hemorrhage.ct.codec import build_window_table, encode_slice, window_codes
@@ -36,12 +37,32 @@ class DicomSource:
 
 
 class WindowedSource:
-    """The images of a source: its codes, with those of their neighbors where there is a context, through windows."""
+    """The images of a source: its codes, with those of their neighbors where there is a context, through windows.
 
-    def __init__(self, source: SliceSource, windows: Sequence[Window], context: Context | None = None) -> None:
+    With `size` the images are made smaller, or larger, to that many pixels a side, as a mean over areas.
+    """
+
+    def __init__(
+        self,
+        source: SliceSource,
+        windows: Sequence[Window],
+        context: Context | None = None,
+        size: int | None = None,
+    ) -> None:
         self._source = source
+        self._windows = windows
         self._window_table = build_window_table(windows)
         self._context = context
+        self._size = size
+
+    def resized(self, size: int) -> "WindowedSource":
+        """Returns the same images at `size` pixels a side."""
+        return WindowedSource(self._source, self._windows, self._context, size)
+
+    def shape_of(self, codes: np.ndarray) -> tuple[int, int, int]:
+        """Returns rows, columns and channels of the image of what read_codes gave."""
+        rows, columns = (self._size, self._size) if self._size else codes.shape[-2:]
+        return rows, columns, self.channels
 
     @property
     def channels(self) -> int:
@@ -67,6 +88,20 @@ class WindowedSource:
 
     def look_up(self, codes: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Returns the image of what read_codes gave, uint8 size x size x channels; `out` is filled if it is given."""
+        if self._size is not None and codes.shape[-2:] != (self._size, self._size):
+            return self._shrink(codes, out)
+        return self._look_up(codes, out)
+
+    def _shrink(self, codes: np.ndarray, out: np.ndarray | None) -> np.ndarray:
+        # After the look-up: the mean of two codes is no code of the mean.
+        shape = self.shape_of(codes)
+        image = cv2.resize(self._look_up(codes, None), shape[:2], interpolation=cv2.INTER_AREA).reshape(shape)
+        if out is None:
+            return image
+        out[:] = image
+        return out
+
+    def _look_up(self, codes: np.ndarray, out: np.ndarray | None) -> np.ndarray:
         if self._context is None:
             return window_codes(codes, self._window_table, out)
         seen = [window_codes(plane, self._window_table) for plane in codes]

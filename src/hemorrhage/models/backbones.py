@@ -4,27 +4,31 @@ Every model is flat: the layers of the backbone are the model's own, so that Gra
 but Keras' own layers and operations is used, so that a `.keras` file opens with Keras alone.
 """
 
-from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any
-
 import keras
 import numpy as np
 
 from hemorrhage.data.labels import LABELS
 from hemorrhage.errors import HemorrhageError
+from hemorrhage.models.ends import FIRST_HEAD_LAYER, channel_statistics
+from hemorrhage.models.families import APPLICATIONS, Builder, build_noisy_student_b4
+from hemorrhage.models.names import MODEL_NAMES
+from hemorrhage.models.residual import build_compact, build_resnet18, build_resnet34
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
-"""Of the RGB channels in 0..1, as keras.applications and efficientnet both have them."""
+_BUILDERS: dict[str, Builder] = {
+    "compact": build_compact,
+    "resnet18": build_resnet18,
+    "resnet34": build_resnet34,
+    "effb4-ns": build_noisy_student_b4,
+    **APPLICATIONS,
+}
 
-CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
-"""Of the channels in 0..255, in the order that ResNet50's ImageNet weights want (keras.applications, mode "caffe")."""
+MODELS: dict[str, Builder] = {name: _BUILDERS[name] for name in MODEL_NAMES}
+"""The networks by name."""
 
 SMALLEST_SIZE = 32
+"""Every network computes from here up; of Xception keras.applications itself asks for 71 px, but not the layers."""
 
-_FIRST_HEAD_LAYER = "average_pool"
-_HEAD_LAYERS = (_FIRST_HEAD_LAYER, "max_pool", "pooled", "dropout", "probabilities")
+_HEAD_LAYERS = (FIRST_HEAD_LAYER, "max_pool", "pooled", "dropout", "probabilities")
 
 
 def build_model(name: str, size: int, channels: int = 3, dropout: float = 0.2, seed: int = 0) -> keras.Model:
@@ -53,7 +57,7 @@ def build_model(name: str, size: int, channels: int = 3, dropout: float = 0.2, s
 
 def backbone_of(model: keras.Model) -> keras.Model:
     """Returns the part of `model` before its pooling, sharing its layers: images in, N x h x w x features out."""
-    return keras.Model(model.input, model.get_layer(_FIRST_HEAD_LAYER).input, name=f"{model.name}_backbone")
+    return keras.Model(model.input, model.get_layer(FIRST_HEAD_LAYER).input, name=f"{model.name}_backbone")
 
 
 def head_layers(model: keras.Model) -> list[keras.layers.Layer]:
@@ -91,122 +95,9 @@ def reset_normalization(model: keras.Model) -> None:
     place and rely on one more Rescaling, which is in the graph with weights="imagenet" alone; files saved from random
     weights hold mean 0 and variance 1.
     """
-    mean, deviation = _statistics(model.input_shape[-1])
+    mean, deviation = channel_statistics(model.input_shape[-1])
     for layer in model.layers:
         if isinstance(layer, keras.layers.Normalization):
             layer.adapt_mean.assign(mean)
             layer.adapt_variance.assign([value**2 for value in deviation])
             layer.finalize_state()
-
-
-def _statistics(channels: int) -> tuple[list[float], list[float]]:
-    """Returns each channel's mean and deviation in 0..1: ImageNet's for three, else those that lead to -1..1."""
-    if channels == len(IMAGENET_MEAN):
-        return list(IMAGENET_MEAN), list(IMAGENET_DEVIATION)
-    return [0.5] * channels, [0.5] * channels
-
-
-def _resnet50(images: Any) -> keras.Model:
-    if images.shape[-1] == len(CAFFE_MEAN_BGR):
-        bgr = keras.ops.flip(images, axis=-1)
-        scaled = keras.layers.Rescaling(1.0, offset=[-mean for mean in CAFFE_MEAN_BGR], name="scaling")(bgr)
-    else:
-        scaled = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="scaling")(images)
-    network = keras.applications.ResNet50(include_top=False, weights=None, input_tensor=scaled)
-    return keras.Model(images, _average(network.output))
-
-
-def _efficientnet_b2(images: Any) -> keras.Model:
-    network = keras.applications.EfficientNetB2(include_top=False, weights=None, input_tensor=images)
-    return keras.Model(images, _average(network.output))
-
-
-def _efficientnet_b4(images: Any) -> keras.Model:
-    network = keras.applications.EfficientNetB4(include_top=False, weights=None, input_tensor=images)
-    return keras.Model(images, _average(network.output))
-
-
-def _efficientnet_b4_noisy_student(images: Any) -> keras.Model:
-    """Builds the `efficientnet` package's B4, whose layers differ in padding and order from keras.applications'."""
-    try:
-        from efficientnet import model as efficientnet
-    except ImportError as error:  # Kaggle's image lacks the package, and the package does not declare `six`.
-        raise HemorrhageError(
-            f"effb4-ns: expected the packages efficientnet and six, received: {error}. "
-            f"Run `pip install efficientnet six`, or use the model effb4."
-        ) from error
-    mean, deviation = _statistics(images.shape[-1])
-    scale = [1 / (255 * d) for d in deviation]
-    offset = [-m / d for m, d in zip(mean, deviation, strict=True)]
-    scaled = keras.layers.Rescaling(scale, offset=offset, name="scaling")(images)
-    network = efficientnet.EfficientNetB4(
-        include_top=False, weights=None, input_tensor=scaled, **_keras_for_efficientnet()
-    )
-    return keras.models.clone_model(keras.Model(images, _average(network.output)), clone_function=_as_keras_layer)
-
-
-def _keras_for_efficientnet() -> dict[str, Any]:
-    """Returns the modules that the package wants handed in: Keras 3 for any backend, where it would take tf.keras."""
-    backend = SimpleNamespace(
-        backend=lambda: "any",  # For "tensorflow" the package would import tensorflow.python.keras, which is Keras 2.
-        image_data_format=keras.config.image_data_format,
-        is_keras_tensor=keras.utils.is_keras_tensor,
-        sigmoid=keras.ops.sigmoid,
-    )
-    return {"backend": backend, "layers": keras.layers, "models": keras.models, "utils": keras.utils}
-
-
-def _as_keras_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """Returns a new layer like `layer`, with the package's own swish and FixedDropout replaced by Keras' equals."""
-    config = layer.get_config()
-    if isinstance(layer, keras.layers.Dropout):
-        return keras.layers.Dropout.from_config(config)
-    if getattr(getattr(layer, "activation", None), "__name__", "") == "swish":
-        config["activation"] = "silu"
-    return type(layer).from_config(config)
-
-
-def _compact(images: Any) -> keras.Model:
-    """Builds a residual network of 0.2 million parameters for 64..160 px, small enough to train on two CPU cores.
-
-    Maxima are pooled beside the means, since a bleed may fill a few cells of the last 6 x 6 and vanish in a mean.
-    """
-    features = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="scaling")(images)
-    features = _convolve(features, 16, kernel=5, stride=2, name="stem")
-    for stage, filters in enumerate((16, 32, 64, 96), start=1):
-        features = _residual(features, filters, stride=1 if stage == 1 else 2, name=f"stage{stage}")
-    largest = keras.layers.GlobalMaxPooling2D(name="max_pool")(features)
-    return keras.Model(images, keras.layers.Concatenate(name="pooled")([_average(features), largest]))
-
-
-def _residual(features: Any, filters: int, stride: int, name: str) -> Any:
-    """Two convolutions beside a shortcut, which is pooled and projected where the shape changes (ResNet-D)."""
-    inner = _convolve(features, filters, kernel=3, stride=stride, name=f"{name}_a")
-    inner = _convolve(inner, filters, kernel=3, stride=1, name=f"{name}_b", activate=False)
-    if stride > 1:
-        features = keras.layers.AveragePooling2D(stride, padding="same", name=f"{name}_shortcut_pool")(features)
-    if features.shape[-1] != filters:
-        features = _convolve(features, filters, kernel=1, stride=1, name=f"{name}_shortcut", activate=False)
-    return keras.layers.ReLU(name=f"{name}_out")(keras.layers.Add(name=f"{name}_add")([features, inner]))
-
-
-def _convolve(features: Any, filters: int, kernel: int, stride: int, name: str, activate: bool = True) -> Any:
-    convolution = keras.layers.Conv2D(
-        filters, kernel, strides=stride, padding="same", use_bias=False, kernel_initializer="he_normal", name=name
-    )
-    features = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(convolution(features))
-    return keras.layers.ReLU(name=f"{name}_relu")(features) if activate else features
-
-
-def _average(features: Any) -> Any:
-    return keras.layers.GlobalAveragePooling2D(name=_FIRST_HEAD_LAYER)(features)
-
-
-MODELS: dict[str, Callable[[Any], keras.Model]] = {
-    "compact": _compact,
-    "resnet50": _resnet50,
-    "effb2": _efficientnet_b2,
-    "effb4": _efficientnet_b4,
-    "effb4-ns": _efficientnet_b4_noisy_student,
-}
-"""By name, what makes of an input tensor the model that ends in pooled features, N x features."""

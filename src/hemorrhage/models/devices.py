@@ -40,17 +40,23 @@ def set_precision(mode: str) -> str:
     return policy
 
 
-def distribution_scope(batch_size: int) -> AbstractContextManager[Any]:
+def distribution_scope(batch_size: int, accumulate: int = 1) -> AbstractContextManager[Any]:
     """Returns the context to build and compile a model in: all GPUs where TensorFlow sees two or more, else a null one.
 
     MirroredStrategy splits each batch over the GPUs. Other backends train on one device. Raises HemorrhageError where
-    `batch_size` does not divide by the number of GPUs, which Keras would meet with an error of shapes.
+    `batch_size` does not divide by the number of GPUs, which Keras would meet with an error of shapes, or where
+    gradients are to be accumulated over several GPUs, which ended in an error under Keras 3.15.
     """
     gpus = count_gpus()
     if keras.backend.backend() != "tensorflow" or gpus < 2:
         return nullcontext()
     if batch_size % gpus:
         raise HemorrhageError(f"Expected a batch that divides by the {gpus} GPUs, received {batch_size}.")
+    if accumulate > 1:
+        raise HemorrhageError(
+            f"Expected accumulate=1 on {gpus} GPUs, received {accumulate}. Give a larger --batch, which is split over "
+            "them, or train on one: CUDA_VISIBLE_DEVICES=0."
+        )
     import tensorflow
 
     return tensorflow.distribute.MirroredStrategy().scope()

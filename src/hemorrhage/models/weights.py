@@ -10,7 +10,9 @@ import keras
 
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import replacing
-from hemorrhage.models.backbones import IMAGENET_MEAN, backbone_of, reset_normalization
+from hemorrhage.models.backbones import backbone_of, reset_normalization
+from hemorrhage.models.ends import IMAGENET_MEAN
+from hemorrhage.models.families import build_as_published
 from hemorrhage.models.losses import LOSSES
 
 NO_WEIGHTS = "none"
@@ -19,10 +21,10 @@ IMAGENET = "imagenet"
 
 @dataclass(frozen=True)
 class Pretrained:
-    """Where the ImageNet weights of a backbone without its top lie on the net, and the file's MD5 sum."""
+    """Where the ImageNet weights of a backbone without its top lie on the net, and the file's MD5 or SHA-256 sum."""
 
     url: str
-    md5: str
+    file_hash: str
 
     @property
     def file_name(self) -> str:
@@ -30,18 +32,35 @@ class Pretrained:
         return self.url.rsplit("/", 1)[-1]
 
 
-_KERAS_URL = "https://storage.googleapis.com"
+_KERAS_URL = "https://storage.googleapis.com/tensorflow/keras-applications"
+_EFFICIENTNET_URL = "https://storage.googleapis.com/keras-applications"
 _NOISY_STUDENT_URL = "https://github.com/qubvel/efficientnet/releases/download/v0.0.1"
+_KERNELS = "weights_tf_dim_ordering_tf_kernels_notop.h5"
 
 PRETRAINED = {
-    "resnet50": Pretrained(
-        f"{_KERAS_URL}/tensorflow/keras-applications/resnet/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        "4d473c1dd8becc155b73f8504c6f6626",
-    ),
-    "effb2": Pretrained(f"{_KERAS_URL}/keras-applications/efficientnetb2_notop.h5", "111f8e2ac8aa800a7a99e3239f7bfb39"),
-    "effb4": Pretrained(f"{_KERAS_URL}/keras-applications/efficientnetb4_notop.h5", "ebc24e6d6c33eaebbd558eafbeedf1ba"),
+    "resnet50": Pretrained(f"{_KERAS_URL}/resnet/resnet50_{_KERNELS}", "4d473c1dd8becc155b73f8504c6f6626"),
+    "effb0": Pretrained(f"{_EFFICIENTNET_URL}/efficientnetb0_notop.h5", "50bc09e76180e00e4465e1a485ddc09d"),
+    "effb2": Pretrained(f"{_EFFICIENTNET_URL}/efficientnetb2_notop.h5", "111f8e2ac8aa800a7a99e3239f7bfb39"),
+    "effb4": Pretrained(f"{_EFFICIENTNET_URL}/efficientnetb4_notop.h5", "ebc24e6d6c33eaebbd558eafbeedf1ba"),
     "effb4-ns": Pretrained(
         f"{_NOISY_STUDENT_URL}/efficientnet-b4_noisy-student_notop.h5", "47c10902a4949eec589ab92fe1c35ed8"
+    ),
+    "effv2s": Pretrained(f"{_KERAS_URL}/efficientnet_v2/efficientnetv2-s_notop.h5", "af0682fb74e8c54910f2d4393339c070"),
+    "densenet121": Pretrained(f"{_KERAS_URL}/densenet/densenet121_{_KERNELS}", "30ee3e1110167f948a6b9946edeeb738"),
+    "densenet169": Pretrained(f"{_KERAS_URL}/densenet/densenet169_{_KERNELS}", "b8c4d4c20dd625c148057b9ff1c1176b"),
+    "convnext-t": Pretrained(
+        f"{_KERAS_URL}/convnext/convnext_tiny_notop.h5",
+        "d547c096cabd03329d7be5562c5e14798aa39ed24b474157cef5e85ab9e49ef1",
+    ),
+    "xception": Pretrained(f"{_KERAS_URL}/xception/xception_{_KERNELS}", "b0042744bf5b25fce3cb969f33bebb97"),
+    "vgg16": Pretrained(f"{_KERAS_URL}/vgg16/vgg16_{_KERNELS}", "6d6bbae143d832006294945121d1f1fc"),
+    "mobilenetv3": Pretrained(
+        f"{_KERAS_URL}/mobilenet_v3/weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5",
+        "07fb09a5933dd0c8eaafa16978110389",
+    ),
+    "mobilenetv3-small": Pretrained(
+        f"{_KERAS_URL}/mobilenet_v3/weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5",
+        "d3e8ec802a04aa4fc771ee12a9a9b836",
     ),
 }
 """By model: the files, and so the cache entries, that keras.applications and efficientnet 1.1.1 ask for themselves."""
@@ -111,7 +130,9 @@ def _fetch_pretrained(name: str, channels: int) -> Path:
         )
     source = PRETRAINED[name]
     try:
-        return Path(keras.utils.get_file(source.file_name, source.url, cache_subdir="models", file_hash=source.md5))
+        return Path(
+            keras.utils.get_file(source.file_name, source.url, cache_subdir="models", file_hash=source.file_hash)
+        )
     except Exception as error:  # Keras raises a bare Exception where a download fails.
         raise HemorrhageError(
             f"{name}: the ImageNet weights could not be fetched from {source.url} ({_first_line(error)}). Download "
@@ -138,14 +159,19 @@ def _load_whole(model: keras.Model, path: Path) -> int:
 def _load_backbone(model: keras.Model, path: Path) -> int:
     """Loads an HDF5 file of weights into the backbone of `model` and leaves its head as it was."""
     backbone = backbone_of(model)
-    _check_kernels(backbone, model.name, path)
+    published = build_as_published(model.name, *model.input_shape[-2:])
+    written_as = backbone if published is None else published
+    _check_kernels(written_as, model.name, path)
     try:
-        backbone.load_weights(path)
+        written_as.load_weights(path)
     except _READING_FAULTS as error:
         raise HemorrhageError(
             f"{path}: expected the weights of a {model.name} backbone without its top, received a file that does not "
             f"fit it ({_first_line(error)}). Name the model that the file was made for."
         ) from error
+    if published is not None:
+        for ours, theirs in zip(backbone.weights, published.get_weights(), strict=True):
+            ours.assign(theirs.reshape(ours.shape))
     reset_normalization(model)
     return len(backbone.weights)
 

@@ -14,7 +14,8 @@ from hemorrhage.errors import HemorrhageError
 from hemorrhage.models.names import LOSS_NAMES, MODEL_NAMES, PRECISIONS
 from hemorrhage.pipeline.settings import convert_settings, require
 
-DRAWS = ("natural", "balance-any", "fractions")
+DRAWS = ("natural", "balance-any", "fractions", "hard")
+SCHEDULES = ("decay", "cosine")
 ALL_FOLDS = "all"
 
 
@@ -38,11 +39,25 @@ class Config:
     steps: int | None = None
     learning_rate: float = 3e-4
     learning_rate_decay: float = 0.6
+    # One of SCHEDULES; the rate rises over the first `warm_up` epochs, which may be a part of one (see schedule.py).
+    schedule: str = "decay"
+    warm_up: float = 0.0
     freeze_epochs: int = 1
     freeze_learning_rate: float = 1e-3
     loss: str = "weighted_bce"
     augment: str = "geometric"
+    # Off at 0: alpha of the Beta distributions of mixup and CutMix, the chance that a rectangle is erased.
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    erase: float = 0.0
+    # Image sizes in equal parts of the epochs, smaller ones first; empty for `size` throughout.
+    sizes: tuple[int, ...] = ()
+    # The momentum of the moving average of the weights, 0 for none; batches whose gradients make one update.
+    ema: float = 0.0
+    accumulate: int = 1
+    # Predictions of the last epochs are averaged by these weights, or those at the end of so many cosine cycles.
     average_epochs: tuple[float, ...] = (1.0,)
+    snapshots: int = 0
     precision: str = "auto"
     # A run is saved every so many minutes, at the next multiple of so many steps.
     checkpoint_minutes: float = 5.0
@@ -79,6 +94,7 @@ class Config:
             "weights above 0",
             self.average_epochs,
         )
+        self._require_course()
         is_fold = self.fold == ALL_FOLDS or (self.fold.isdecimal() and int(self.fold) < self.folds)
         require(is_fold, "fold", f"'{ALL_FOLDS}' or a number from 0 to {self.folds - 1}", self.fold)
         parse_windows(self.windows)
@@ -89,6 +105,49 @@ class Config:
         for key, (low, high) in _RANGES.items():
             value = getattr(self, key)
             require(value is None or low <= value <= high, key, f"a value from {low:g} to {high:g}", value)
+
+    def _require_course(self) -> None:
+        require(self.schedule in SCHEDULES, "schedule", f"one of {', '.join(SCHEDULES)}", self.schedule)
+        is_cycle = self.cycle_epochs >= 1 and self.cycle_epochs == int(self.cycle_epochs)
+        require(
+            not self.snapshots or (self.schedule == "cosine" and is_cycle),
+            "snapshots",
+            f"0, or with schedule=cosine a divisor of the {self.epochs - self.freeze_epochs} epochs not frozen",
+            self.snapshots,
+        )
+        alone = not self.snapshots or len(self.average_epochs) == 1
+        require(alone, "average_epochs", "one weight where there are snapshots", self.average_epochs)
+        is_short = self.warm_up == 0 or self.warm_up < self.cycle_epochs
+        cycle = f"shorter than the {self.cycle_epochs:g} epochs in which the rate falls"
+        require(is_short, "warm_up", cycle, self.warm_up)
+        are_sizes = all(_RANGES["size"][0] <= size <= self.size for size in self.sizes)
+        require(
+            not self.sizes or (are_sizes and self.sizes[-1] == self.size),
+            "sizes",
+            f"sizes from {_RANGES['size'][0]:g}, the last of them the size of the run, {self.size}",
+            self.sizes,
+        )
+        small = [epoch for epoch, _ in self.averaged if self.size_at(epoch - 1) != self.size]
+        require(not small, "sizes", f"{self.size} in every epoch that is averaged; epochs {small} are not", self.sizes)
+
+    @property
+    def cycle_epochs(self) -> float:
+        """Over how many epochs the rate falls once, those before the backbone is freed left out."""
+        return max(self.epochs - self.freeze_epochs, 0) / max(self.snapshots, 1)
+
+    @property
+    def averaged(self) -> tuple[tuple[int, float], ...]:
+        """The epochs, from 1, whose predictions make the run's, with weights that sum to 1."""
+        if self.snapshots:
+            ends = [self.freeze_epochs + (cycle + 1) * int(self.cycle_epochs) for cycle in range(self.snapshots)]
+            return tuple((end, 1 / self.snapshots) for end in ends)
+        weights = self.average_epochs[-self.epochs :]
+        first = self.epochs - len(weights) + 1
+        return tuple((first + place, weight / sum(weights)) for place, weight in enumerate(weights))
+
+    def size_at(self, epoch: int) -> int:
+        """Returns how many pixels a side the images of an epoch (from 0) have."""
+        return self.sizes[epoch * len(self.sizes) // self.epochs] if self.sizes else self.size
 
     @property
     def window_set(self) -> tuple[Window, ...]:
@@ -113,7 +172,14 @@ _RANGES: dict[str, tuple[float, float]] = {
     "steps": (1, 10**9),
     "learning_rate": (1e-9, 10),
     "learning_rate_decay": (1e-3, 1),
+    "warm_up": (0, 1000),
     "freeze_epochs": (0, 1000),
+    "mixup": (0, 100),
+    "cutmix": (0, 100),
+    "erase": (0, 1),
+    "ema": (0, 0.999999),
+    "accumulate": (1, 10_000),
+    "snapshots": (0, 1000),
     "freeze_learning_rate": (1e-9, 10),
     "negative_keep": (1e-6, 1),
     "positive_keep": (1e-6, 1),
@@ -137,6 +203,9 @@ MODEL_DEFAULTS: dict[str, dict[str, Any]] = {
         "learning_rate_decay": 0.8,
         "freeze_epochs": 0,
     },
+    # No published weights exist for these two.
+    "resnet18": {"weights": "none"},
+    "resnet34": {"weights": "none"},
     "resnet50": {"learning_rate": 3e-4},
     "effb2": {"size": 260},
 }

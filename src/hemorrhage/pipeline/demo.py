@@ -16,7 +16,8 @@ from hemorrhage.pipeline.inputs import find_input
 from hemorrhage.pipeline.phantom import ANSWERS_CSV, write_phantom
 from hemorrhage.pipeline.predict import predict
 from hemorrhage.pipeline.runs import Run, name_run, read_config, read_prevalence
-from hemorrhage.pipeline.score import format_score, score
+from hemorrhage.pipeline.score import score
+from hemorrhage.pipeline.score_text import format_score
 from hemorrhage.pipeline.submit import DEFAULT_CLIP, submit
 from hemorrhage.pipeline.train import train
 
@@ -79,7 +80,7 @@ def _train(folder: Path, size: DemoSize, console: Console) -> Run:
 
 def _say_result(run: Run, submission: Path, folder: Path, console: Console) -> None:
     answers = folder / ANSWERS_CSV
-    result = score(submission, answers)
+    result = score(submission, answers, patients=run.test_path)
     truth = read_labels(answers).table[list(LABELS)].to_numpy()
     constant = constant_score(truth, read_prevalence(run))
     change = result.weighted_log_loss / constant - 1

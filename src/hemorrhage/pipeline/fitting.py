@@ -4,13 +4,15 @@ import time
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 import pandas as pd
 
-from hemorrhage.data.augment import Augmentation, find_recipe
+from hemorrhage.data.augment import Augmentation, Erasing, find_recipe
 from hemorrhage.data.batches import SliceBatches
 from hemorrhage.data.labels import LABELS
 from hemorrhage.data.metrics import constant_score, label_log_losses, weighted_log_loss
-from hemorrhage.data.sampling import Draw, KeepRates, draw_epoch, keep_rates
+from hemorrhage.data.mixing import Mixing
+from hemorrhage.data.sampling import Draw, KeepRates, draw_epoch, draw_hard, keep_rates
 from hemorrhage.data.source import WindowedSource
 from hemorrhage.data.table import write_table
 from hemorrhage.data.views import IDENTITY
@@ -20,12 +22,15 @@ from hemorrhage.models.backbones import build_model, set_backbone_trainable
 from hemorrhage.models.devices import distribution_scope
 from hemorrhage.models.inference import Member, predict_slices
 from hemorrhage.models.losses import find_loss
+from hemorrhage.models.optimizers import build_optimizer, carry_over, swap_average, using_average
 from hemorrhage.models.weights import load_weights, read_model, save_model
 from hemorrhage.pipeline.config import Config
 from hemorrhage.pipeline.console import Console
+from hemorrhage.pipeline.hardness import forget_losses, match_losses, read_losses, write_losses
 from hemorrhage.pipeline.history import forget_after, write_epoch
 from hemorrhage.pipeline.predictions import build_predictions, match_truth
 from hemorrhage.pipeline.runs import Run, find_weights
+from hemorrhage.pipeline.schedule import learning_rate_at
 from hemorrhage.pipeline.segments import (
     Deadline,
     Progress,
@@ -57,20 +62,15 @@ def fit_fold(run: Run, config: Config, data: FoldData, deadline: Deadline, conso
     """
     done = max(run.saved_epochs(), default=0)
     forget_after(run, done)
-    with distribution_scope(config.batch):
+    with distribution_scope(config.batch, config.accumulate):
         model = start_model(run, config, done)
         for epoch in range(done, config.epochs):
             if deadline.is_over:
                 raise TimeIsUp(f"epoch {epoch} of {config.epochs}")
+            if model.input_shape[1] != config.size_at(epoch):
+                model = carry_over(model, _build(config, epoch))
             _train_epoch(run, config, data, model, epoch, deadline, console)
     return config.epochs - done
-
-
-def learning_rate_at(config: Config, epoch: int) -> float:
-    """Returns the learning rate of an epoch (from 0): that of frozen epochs, then a geometric decay."""
-    if epoch < config.freeze_epochs:
-        return config.freeze_learning_rate
-    return config.learning_rate * config.learning_rate_decay ** (epoch - config.freeze_epochs)
 
 
 def start_model(run: Run, config: Config, done: int) -> keras.Model:
@@ -79,9 +79,20 @@ def start_model(run: Run, config: Config, done: int) -> keras.Model:
     if checkpoint is not None:
         return read_model(checkpoint[1], compiled=True)
     if done:
-        return read_model(run.model_path(done), compiled=True)
-    model = build_model(config.model, config.size, config.channels, config.dropout, config.seed)
+        return _read_epoch(run, done)
+    model = _build(config, 0)
     load_weights(model, config.model, find_weights(config.weights))
+    return model
+
+
+def _build(config: Config, epoch: int) -> keras.Model:
+    return build_model(config.model, config.size_at(epoch), config.channels, config.dropout, config.seed)
+
+
+def _read_epoch(run: Run, epoch: int) -> keras.Model:
+    """The network as it was when the epoch had ended: an epoch is saved with the average in its place, if any."""
+    model = read_model(run.model_path(epoch), compiled=True)
+    swap_average(model)
     return model
 
 
@@ -89,7 +100,7 @@ def prepare_epoch(model: keras.Model, config: Config, epoch: int) -> None:
     """Freezes or frees the backbone at the epochs where that changes, and sets the epoch's learning rate."""
     if epoch in (0, config.freeze_epochs):
         set_backbone_trainable(model, trainable=epoch >= config.freeze_epochs)
-        model.compile(optimizer=keras.optimizers.Adam(), loss=find_loss(config.loss))
+        model.compile(optimizer=build_optimizer(config.ema, config.accumulate), loss=find_loss(config.loss))
     model.optimizer.learning_rate = learning_rate_at(config, epoch)
 
 
@@ -100,9 +111,21 @@ def _train_epoch(
     if checkpoint is None:
         prepare_epoch(model, config, epoch)
     begun = checkpoint[0] if checkpoint else Progress(epoch)
-    fitted = fit_epoch(run, config, model, build_batches(config, data, epoch), begun, deadline, console)
-    started = time.monotonic()
-    validation = _validate(model, config, data, console)
+    losses = read_losses(run, epoch) if config.draw == "hard" else None
+    batches = build_batches(config, data, epoch, losses)
+    fitted = fit_epoch(run, config, model, batches, begun, deadline, console)
+    with using_average(model):
+        _finish_epoch(run, config, data, model, fitted, console)
+
+
+def _finish_epoch(
+    run: Run, config: Config, data: FoldData, model: keras.Model, fitted: Progress, console: Console
+) -> None:
+    epoch, started = fitted.epoch, time.monotonic()
+    validation = _predict(model, config, data, data.held_out, "validation", console)
+    if config.draw == "hard" and epoch + 1 < config.epochs:
+        trained = _predict(model, config, data, data.train, "losses of training slices", console)
+        write_losses(run, epoch + 1, trained, data.train)
     row = {
         "epoch": epoch + 1,
         "learning_rate": learning_rate_at(config, epoch),
@@ -119,6 +142,7 @@ def _train_epoch(
     save_model(model, run.model_path(epoch + 1))
     drop_checkpoints(run)
     _drop_old_epochs(run, config)
+    forget_losses(run, epoch + 1)
     console.say(_describe_epoch(row, config))
 
 
@@ -140,9 +164,12 @@ def _name_unreadable(run: Run, errors: dict[str, str], console: Console) -> None
             pd.concat([known, rows], ignore_index=True).to_csv(temporary, index=False)
 
 
-def build_batches(config: Config, data: FoldData, epoch: int) -> SliceBatches:
-    """Returns the batches of an epoch (from 0): its draw, augmented; HemorrhageError where the draw is empty."""
-    rows = draw_epoch(data.train, data.draw, config.seed, epoch)
+def build_batches(config: Config, data: FoldData, epoch: int, losses: pd.DataFrame | None = None) -> SliceBatches:
+    """Returns the batches of an epoch (from 0): its draw, augmented; HemorrhageError where the draw is empty.
+
+    With `losses`, those of the training slices (see hardness.py), hard slices are drawn more often.
+    """
+    rows, weights = _draw(config, data, epoch, losses)
     if config.steps is not None:
         rows = rows[: config.steps * config.batch]
     if not len(rows):
@@ -150,26 +177,45 @@ def build_batches(config: Config, data: FoldData, epoch: int) -> SliceBatches:
             f"Expected slices to train on, the draw of epoch {epoch + 1} has none out of {len(data.train)}. Raise "
             "--set epoch_fraction, negative_keep or positive_keep, or give more data."
         )
+    size = config.size_at(epoch)
     return SliceBatches(
-        data.source,
+        _source_at(data, config, size),
         data.train["image_id"].to_numpy()[rows],
         data.train[list(LABELS)].to_numpy()[rows],
         config.batch,
-        Augmentation(find_recipe(config.augment), config.size, config.seed),
+        Augmentation(find_recipe(config.augment), size, config.seed, Erasing(config.erase) if config.erase else None),
         epoch,
         config.workers,
+        Mixing(config.mixup, config.cutmix, config.seed),
+        weights,
     )
 
 
-def _validate(model: keras.Model, config: Config, data: FoldData, console: Console) -> pd.DataFrame:
-    bar = console.bar(len(data.held_out), "validation")
+def _draw(
+    config: Config, data: FoldData, epoch: int, losses: pd.DataFrame | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    if losses is None:
+        return draw_epoch(data.train, data.draw, config.seed, epoch), None
+    known = match_losses(losses, data.train)
+    return draw_hard(data.train, known, data.draw.fraction, config.seed, epoch)
+
+
+def _source_at(data: FoldData, config: Config, size: int) -> WindowedSource:
+    return data.source if size == config.size else data.source.resized(size)
+
+
+def _predict(
+    model: keras.Model, config: Config, data: FoldData, slices: pd.DataFrame, what: str, console: Console
+) -> pd.DataFrame:
+    bar = console.bar(len(slices), what)
     networks = [Member(model, 1.0, data.rates)]
-    ids = data.held_out["image_id"].to_numpy()
+    source = _source_at(data, config, model.input_shape[1])
+    ids = slices["image_id"].to_numpy()
     try:
-        predicted = predict_slices(networks, data.source, ids, (IDENTITY,), config.batch, config.workers, bar.update)
+        predicted = predict_slices(networks, source, ids, (IDENTITY,), config.batch, config.workers, bar.update)
     finally:
         bar.close()
-    return build_predictions(data.held_out, predicted)
+    return build_predictions(slices, predicted)
 
 
 def _measure(data: FoldData, validation: pd.DataFrame) -> dict[str, float]:
@@ -191,6 +237,8 @@ def _describe_epoch(row: dict[str, float], config: Config) -> str:
 
 
 def _drop_old_epochs(run: Run, config: Config) -> None:
-    for epoch in run.saved_epochs()[: -len(config.average_epochs)]:
-        run.model_path(epoch).unlink()
-        run.validation_path(epoch).unlink(missing_ok=True)
+    kept = {epoch for epoch, _ in config.averaged}
+    for epoch in run.saved_epochs()[:-1]:
+        if epoch not in kept:
+            run.model_path(epoch).unlink()
+            run.validation_path(epoch).unlink(missing_ok=True)

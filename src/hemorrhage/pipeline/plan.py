@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -68,6 +68,7 @@ def plan_training(found: Input, config: Config, console: Console) -> TrainingPla
 
     Nothing is written. Raises HemorrhageError as train does for data or weights that are unfit.
     """
+    config = replace(config, sizes=())  # at the last and largest size: what smaller ones save is left out
     slices = found.read_training(config.max_missing, console).table.sort_values("image_id", ignore_index=True)
     table = limit_patients(slices, config.limit, config.folds, config.seed)
     source = build_images(found.build_source(table, config.size, config.crop), table, config)
@@ -92,7 +93,7 @@ def plan_training(found: Input, config: Config, console: Console) -> TrainingPla
         epochs=config.epochs,
         folds=config.folds if config.fold == ALL_FOLDS else 1,
         model_bytes=sum(int(np.prod(array.shape)) * 4 for array in model.weights),
-        models_kept=len(config.average_epochs),
+        models_kept=len(config.averaged),
         peak_bytes=_peak_memory(),
     )
 
@@ -114,7 +115,7 @@ def describe_plan(plan: TrainingPlan) -> str:
 
 def _time_network(model: keras.Model, batches: SliceBatches, config: Config) -> tuple[float, float, float]:
     """Returns images a second of training on one batch in memory, of training on the feed, and of prediction."""
-    images, labels = batches[0]
+    images, labels = batches[0][:2]
     steps = min(TIMED_STEPS, len(batches))
     repeated = np.concatenate([images] * steps), np.concatenate([labels] * steps)
     feed = BatchRange(batches, 0, steps)

@@ -22,7 +22,7 @@ from hemorrhage.pipeline.embeddings import write_embeddings
 from hemorrhage.pipeline.inputs import Input, find_any_input
 from hemorrhage.pipeline.opening import open_predictor
 from hemorrhage.pipeline.predictors import NetworkPredictor, Predictor
-from hemorrhage.pipeline.runs import Run, find_run, read_folds
+from hemorrhage.pipeline.runs import SUBMISSIONS, Run, find_run, is_shipped, read_folds
 from hemorrhage.pipeline.slices import slice_paths
 
 
@@ -39,7 +39,7 @@ def predict(
     run = find_run(name)
     predictor = open_predictor(run, tta, console)
     found = find_any_input(input_folder)
-    target = Run(out or run.folder)
+    target = Run(out or (SUBMISSIONS / f"shipped-{run.folder.name}" if is_shipped(run) else run.folder))
     if embeddings:
         _require_embeddable(predictor, found, input_folder, run)
     if found is None:
@@ -81,6 +81,8 @@ def _list_parts(run: Run, found: Input, console: Console) -> _Parts:
 
 def _match_folds(run: Run, training: pd.DataFrame, console: Console) -> pd.DataFrame | None:
     """Returns `training` with the run's folds; None, with a warning, where some of the run's slices are not in it."""
+    if is_shipped(run):
+        return None
     folds = read_folds(run)[["image_id", "fold"]]
     slices = folds.merge(training, on="image_id", how="inner")
     if len(slices) == len(folds):

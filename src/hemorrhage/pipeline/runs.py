@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+import hemorrhage
 from hemorrhage.data.labels import LABELS
 from hemorrhage.data.table import read_table
 from hemorrhage.errors import HemorrhageError
@@ -19,6 +20,8 @@ from hemorrhage.files import make_folder, read_json
 from hemorrhage.pipeline.config import ALL_FOLDS, Config, config_from_json
 
 SUBMISSIONS = Path("submissions")
+SHIPPED = Path(hemorrhage.__file__).parent / "shipped"
+"""The runs that come with the package: their names begin with an @, and nothing is written into them."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,22 @@ class Run:
     @property
     def test_path(self) -> Path:
         return self.folder / "test.parquet"
+
+    @property
+    def calibration_path(self) -> Path:
+        return self.folder / "calibration.json"
+
+    @property
+    def reliability_path(self) -> Path:
+        return self.folder / "reliability.png"
+
+    @property
+    def studies_path(self) -> Path:
+        return self.folder / "studies.csv"
+
+    @property
+    def studies_json_path(self) -> Path:
+        return self.folder / "studies.json"
 
     @property
     def series_json_path(self) -> Path:
@@ -111,12 +130,21 @@ class Run:
 
 def find_run(name: str) -> Run:
     """Returns the run of that name, a folder under submissions/; raises HemorrhageError where it is not there."""
-    run = name_run(name)
+    run = Run(SHIPPED / name[1:]) if name in _list_shipped() else name_run(name)
     if not run.is_there:
-        known = sorted(path.name for path in SUBMISSIONS.glob("*") if Run(path).is_there)
+        known = [*sorted(path.name for path in SUBMISSIONS.glob("*") if Run(path).is_there), *_list_shipped()]
         there = f"there are: {', '.join(known)}" if known else "there are none yet; 'hemorrhage train' makes one"
         raise HemorrhageError(f"{run.folder}: expected a run with a config.json, found none; {there}.")
     return run
+
+
+def is_shipped(run: Run) -> bool:
+    """Returns whether a run came with the package."""
+    return run.folder.parent == SHIPPED
+
+
+def _list_shipped() -> list[str]:
+    return sorted(f"@{path.name}" for path in SHIPPED.glob("*") if Run(path).is_there)
 
 
 def require_trained(run: Run) -> Run:
@@ -187,15 +215,14 @@ def averaged_epochs(run: Run, config: Config) -> list[tuple[int, float]]:
 
     Raises HemorrhageError where training has not come to its end.
     """
-    weights = config.average_epochs[-config.epochs :]
-    wanted = range(config.epochs - len(weights) + 1, config.epochs + 1)
-    missing = sorted(set(wanted) - set(run.saved_epochs()))
+    missing = sorted({epoch for epoch, _ in config.averaged} - set(run.saved_epochs()))
     if missing:
+        wanted = ", ".join(str(epoch) for epoch, _ in config.averaged)
         raise HemorrhageError(
-            f"{run.folder}: expected the models of epoch {', '.join(map(str, wanted))}, missing {missing}. "
+            f"{run.folder}: expected the models of epoch {wanted}, missing {missing}. "
             "Training has not finished; run 'hemorrhage train' again with --resume."
         )
-    return [(epoch, weight / sum(weights)) for epoch, weight in zip(wanted, weights, strict=True)]
+    return list(config.averaged)
 
 
 def read_prevalence(run: Run) -> np.ndarray:

@@ -1,29 +1,49 @@
 """The verb score: a submission and the answers in, the competition's score and what stands beside it out."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from hemorrhage.data.calibration import measure_calibration_errors
 from hemorrhage.data.labels import LABELS, read_labels, read_probabilities, require_agreement
-from hemorrhage.data.metrics import Confusion, LabelMetrics, constant_score, measure_labels, weighted_log_loss
+from hemorrhage.data.metrics import LabelMetrics, constant_score, measure_labels, weighted_log_loss
+from hemorrhage.data.table import read_table
+from hemorrhage.data.uncertainty import (
+    Intervals,
+    StudyFigures,
+    measure_intervals,
+    measure_sensitivities,
+    measure_studies,
+)
 from hemorrhage.errors import HemorrhageError
 
 
 @dataclass(frozen=True)
 class Score:
-    """The weighted log loss, that of the answers' own constant prevalence, and the figures by label."""
+    """The weighted log loss, that of the answers' own constant prevalence, and the figures by label.
+
+    `patients` is None where nothing said whose the slices are: then `intervals` are by slice, and too narrow.
+    """
 
     slices: int
+    patients: int | None
     weighted_log_loss: float
     constant: float
     labels: list[LabelMetrics]
     threshold: float | None
+    intervals: Intervals
+    calibration_errors: dict[str, float]
+    sensitivities: dict[str, tuple[float, ...]]
+    studies: StudyFigures | None
 
 
-def score(submission: Path, answers: Path, threshold: float | None = None) -> Score:
+def score(submission: Path, answers: Path, threshold: float | None = None, patients: Path | None = None) -> Score:
     """Returns how well `submission` meets `answers`, both long CSVs over the same images.
 
-    `threshold` is where the second confusion table is taken; None takes each label's best F1 on these answers.
+    `threshold` is where the second confusion table is taken; None takes each label's best F1 on these answers. The
+    table `patients`, Parquet or CSV, says whose each image is (patient_id) and may say of which series (series_id).
     Raises HemorrhageError where a file is malformed or the images differ.
     """
     truth_table = require_agreement(read_labels(answers), answers).table.set_index("image_id")
@@ -39,101 +59,56 @@ def score(submission: Path, answers: Path, threshold: float | None = None) -> Sc
         raise HemorrhageError(f"Expected a threshold in [0, 1], received {threshold}.")
     truth = truth_table[list(LABELS)].to_numpy()
     probability = probability_table.loc[truth_table.index, list(LABELS)].to_numpy()
+    known = read_patients(patients, truth_table.index) if patients is not None else None
+    return _measure(truth, probability, threshold, known)
+
+
+def read_patients(path: Path, image_ids: pd.Index) -> pd.DataFrame:
+    """Returns patient_id, and series_id where `path` has it, of `image_ids` in their order.
+
+    An image without a patient gets one of its own. Raises HemorrhageError for a table without the columns, with an
+    image twice, or without one of the images.
+    """
+    table = _read_any_table(path)
+    lacking = [name for name in ("image_id", "patient_id") if name not in table]
+    if lacking:
+        raise HemorrhageError(
+            f"{path}: expected the columns image_id and patient_id, received {', '.join(map(str, table.columns[:8]))}; "
+            f"{' and '.join(lacking)} missing. A run's test.parquet has them."
+        )
+    if table["image_id"].duplicated().any():
+        twice = table.loc[table["image_id"].duplicated(), "image_id"]
+        raise HemorrhageError(f"{path}: expected a row an image, {len(twice)} are there again, first {twice.iloc[0]}.")
+    unknown = image_ids.difference(pd.Index(table["image_id"]))
+    if len(unknown):
+        raise HemorrhageError(
+            f"{path}: expected the patient of all {len(image_ids)} images, {len(unknown)} are missing, first "
+            f"{unknown[0]}. Name the table of the data set that was scored."
+        )
+    found = table.set_index("image_id").loc[image_ids, [name for name in ("patient_id", "series_id") if name in table]]
+    return found.assign(patient_id=found["patient_id"].astype("object").fillna(found.index.to_series()))
+
+
+def _read_any_table(path: Path) -> pd.DataFrame:
+    if path.suffix.lower() != ".csv":
+        return read_table(path)
+    try:
+        return pd.read_csv(path, dtype=str)
+    except (OSError, ValueError) as error:
+        raise HemorrhageError(f"{path}: expected a CSV with image_id and patient_id ({error}).") from error
+
+
+def _measure(truth: np.ndarray, probability: np.ndarray, threshold: float | None, known: pd.DataFrame | None) -> Score:
+    groups = np.arange(len(truth)) if known is None else known["patient_id"].astype(str).to_numpy()
     return Score(
         slices=len(truth),
+        patients=None if known is None else len(np.unique(groups)),
         weighted_log_loss=weighted_log_loss(truth, probability),
         constant=constant_score(truth, truth.mean(axis=0)),
         labels=measure_labels(truth, probability, threshold),
         threshold=threshold,
+        intervals=measure_intervals(truth, probability, groups),
+        calibration_errors=dict(zip(LABELS, measure_calibration_errors(truth, probability).tolist(), strict=True)),
+        sensitivities=measure_sensitivities(truth, probability),
+        studies=measure_studies(truth, probability, known) if known is not None and "series_id" in known else None,
     )
-
-
-def score_to_json(result: Score) -> dict[str, Any]:
-    """Returns the score as a dictionary of JSON values; what is undefined is null with its reason in `undefined`."""
-    return {
-        "slices": result.slices,
-        "weighted_log_loss": result.weighted_log_loss,
-        "constant_prevalence": result.constant,
-        "labels": {
-            figures.label: {
-                "positives": figures.positives,
-                "log_loss": figures.log_loss,
-                "auc": figures.auc,
-                "average_precision": figures.average_precision,
-                "undefined": figures.undefined,
-                "at_0.5": _confusion_to_json(figures.at_half),
-                "at_threshold": _confusion_to_json(figures.at_best),
-            }
-            for figures in result.labels
-        },
-    }
-
-
-def format_score(result: Score) -> str:
-    """Returns the score as text for a terminal; its last line is `weighted log loss` and the value to five places."""
-    chosen = "of highest F1 here (flatters)" if result.threshold is None else f"{result.threshold:g} as asked"
-    lines = [
-        f"{result.slices} slices",
-        "",
-        f"{'label':17}{'positives':>9}{'log loss':>10}{'AUC':>8}{'av. prec.':>11}",
-        *(_format_label(figures) for figures in result.labels),
-        "",
-        "at 0.5",
-        *_format_confusions([(figures.label, figures.at_half) for figures in result.labels]),
-        "",
-        f"at the threshold {chosen}",
-        *_format_confusions([(figures.label, figures.at_best) for figures in result.labels]),
-        "",
-        *_format_reasons(result.labels),
-        f"constant prevalence of these answers {result.constant:.5f}",
-        f"weighted log loss {result.weighted_log_loss:.5f}",
-    ]
-    return "\n".join(lines)
-
-
-def _format_label(figures: LabelMetrics) -> str:
-    return (
-        f"{figures.label:17}{figures.positives:>9}{figures.log_loss:>10.5f}{_figure(figures.auc):>8}"
-        f"{_figure(figures.average_precision):>11}"
-    )
-
-
-def _format_confusions(confusions: list[tuple[str, Confusion]]) -> list[str]:
-    columns = ("threshold", "accuracy", "F1", "precision", "recall", "specificity", "TP", "FP", "FN", "TN")
-    header = (
-        f"{'label':17}" + "".join(f"{column:>12}" for column in columns[:6]) + "".join(f"{c:>7}" for c in columns[6:])
-    )
-    return [header, *(_format_confusion(label, confusion) for label, confusion in confusions)]
-
-
-def _format_confusion(label: str, confusion: Confusion) -> str:
-    ratios = (confusion.accuracy, confusion.f1, confusion.precision, confusion.recall, confusion.specificity)
-    counts = (
-        confusion.true_positives,
-        confusion.false_positives,
-        confusion.false_negatives,
-        confusion.true_negatives,
-    )
-    return (
-        f"{label:17}{confusion.threshold:>12.4g}"
-        + "".join(f"{_figure(ratio):>12}" for ratio in ratios)
-        + "".join(f"{count:>7}" for count in counts)
-    )
-
-
-def _format_reasons(labels: list[LabelMetrics]) -> list[str]:
-    reasons = [f"AUC and average precision of {one.label}: - ({one.undefined})" for one in labels if one.undefined]
-    ratios = [figures.at_half for figures in labels] + [figures.at_best for figures in labels]
-    if any(None in (one.precision, one.recall, one.specificity, one.f1) for one in ratios):
-        reasons.append("precision is - where no slice was called positive, recall where none is, F1 where neither;")
-        reasons.append("specificity is - where every slice is positive")
-    return [*reasons, ""] if reasons else []
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
-
-
-def _confusion_to_json(confusion: Confusion) -> dict[str, Any]:
-    names = ("accuracy", "f1", "precision", "recall", "specificity")
-    return asdict(confusion) | {name: getattr(confusion, name) for name in names}

@@ -5,7 +5,7 @@ of (seed, epoch, first step). So weights do not depend on where a run was stoppe
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from hemorrhage.data.batches import SliceBatches
+from hemorrhage.data.batches import Batch, SliceBatches
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_json, write_json
 from hemorrhage.models.backbones import seed_layers
+from hemorrhage.models.optimizers import KeepRawWeights, set_rate
 from hemorrhage.models.weights import save_model
 from hemorrhage.pipeline.config import Config
 from hemorrhage.pipeline.console import Bar, Console
 from hemorrhage.pipeline.runs import Run
+from hemorrhage.pipeline.schedule import learning_rate_at
 
 
 class TimeIsUp(Exception):  # noqa: N818 - it ends a run in good order and is no error
@@ -69,7 +71,7 @@ class BatchRange(keras.utils.PyDataset):
     def __len__(self) -> int:
         return self._stop - self._start
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> Batch:
         return self._batches[self._start + index]
 
 
@@ -151,10 +153,27 @@ class _BatchBar(keras.callbacks.Callback):
         self._bar.update(1)
 
 
+class StepRates(keras.callbacks.Callback):
+    """Sets the learning rate of every step: `rate_of` knows it by the step's place among those that are fitted."""
+
+    def __init__(self, rate_of: Callable[[int], float]) -> None:
+        super().__init__()
+        self._rate_of = rate_of
+        self._rate: float | None = None
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        rate = self._rate_of(batch)
+        if rate != self._rate:
+            set_rate(self.model, rate)
+        self._rate = rate
+
+
 def _fit_segment(model: keras.Model, config: Config, batches: SliceBatches, progress: Progress, bar: Bar) -> Progress:
     started = time.monotonic()
     segment = BatchRange(batches, progress.step, progress.step + config.checkpoint_steps)
-    loss = _fit(model, segment, batches, bar)
+    begun, steps = progress.step, len(batches)
+    rates = StepRates(lambda step: learning_rate_at(config, progress.epoch, begun + step, steps))
+    loss = _fit(model, segment, batches, [_BatchBar(bar), rates, KeepRawWeights()])
     if not np.isfinite(loss):
         raise HemorrhageError(
             f"The loss of epoch {progress.epoch + 1} is {loss}. Lower --set learning_rate, or --set precision=float32."
@@ -171,7 +190,9 @@ def _fit_segment(model: keras.Model, config: Config, batches: SliceBatches, prog
     )
 
 
-def _fit(model: keras.Model, segment: BatchRange, batches: SliceBatches, bar: Bar) -> float:
+def _fit(
+    model: keras.Model, segment: BatchRange, batches: SliceBatches, callbacks: list[keras.callbacks.Callback]
+) -> float:
     with batches.unwrapping():
-        history = model.fit(segment, epochs=1, verbose=0, shuffle=False, callbacks=[_BatchBar(bar)])
+        history = model.fit(segment, epochs=1, verbose=0, shuffle=False, callbacks=callbacks)
     return float(history.history["loss"][-1])

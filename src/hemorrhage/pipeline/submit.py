@@ -6,15 +6,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from hemorrhage.data.calibration import Calibration, Scaling
 from hemorrhage.data.labels import LABELS, read_probabilities, write_long
 from hemorrhage.data.table import read_table
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import replacing
+from hemorrhage.pipeline.calibration_file import read_calibration
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.runs import find_run, read_prevalence
 
 DEFAULT_CLIP = 1e-6
 """A wrong answer at 1e-6 costs 13.8; at 0 the scorer would charge 34.5."""
+
+NO_CALIBRATION = Calibration("none", (Scaling(1.0, 0.0),) * len(LABELS), DEFAULT_CLIP)
 
 MAX_UNREADABLE = 0.001
 
@@ -28,26 +32,32 @@ class Submission:
     filled: tuple[str, ...]
 
 
-def submit(name: str, allow_missing: int | None, clip: float, console: Console) -> Submission:
+def submit(
+    name: str, allow_missing: int | None, clip: float | None, console: Console, calibrated: bool = False
+) -> Submission:
     """Returns the submission of run `name`, written as submission.csv into its folder.
 
-    Raises HemorrhageError where there are no test predictions, where more than 0.1 % of the slices have none (or
-    more than `allow_missing` where that is given), for a clip outside [0, 0.5), or where the written file does not
-    pass check_submission; what was there before then stays.
+    `calibrated` applies the run's calibration.json, and its clip where `clip` is None; else that is DEFAULT_CLIP.
+    Raises HemorrhageError where there are no test predictions, where more than 0.1 % of the slices have none (or more
+    than `allow_missing` where that is given), for a clip outside [0, 0.5), for a calibration that is missing or of
+    other predictions, or where the written file does not pass check_submission; what was there before then stays.
     """
-    if not 0 <= clip < 0.5:
+    if clip is not None and not 0 <= clip < 0.5:
         raise HemorrhageError(f"Expected a clip of at least 0 and below 0.5, received {clip}.")
     run = find_run(name)
     if not run.test_path.is_file():
         raise HemorrhageError(
             f"{run.test_path}: expected test predictions, found none. Run 'hemorrhage predict' first."
         )
+    calibration = read_calibration(run) if calibrated else NO_CALIBRATION
     table = read_table(run.test_path)
     missing = table[table["any"].isna()]
     _require_few(missing, len(table), allow_missing)
     for image_id, error in zip(missing["image_id"], missing["error"], strict=True):
         console.warn(f"{image_id} gets the training prevalence: {error}")
-    values = np.clip(fill_with_prevalence(table, read_prevalence(run)), clip, 1 - clip)
+    margin = calibration.clip if clip is None else clip
+    table[list(LABELS)] = calibration.apply(table[list(LABELS)].to_numpy(dtype=np.float64))
+    values = np.clip(fill_with_prevalence(table, read_prevalence(run)), margin, 1 - margin)
     with replacing(run.submission_path) as temporary:
         write_long(temporary, table["image_id"].to_numpy(), values)
         check_submission(temporary, table["image_id"].to_numpy())

@@ -208,6 +208,6 @@ def build_fold(source: WindowedSource, table: pd.DataFrame, folds: pd.DataFrame,
 def _build_draw(train_table: pd.DataFrame, config: Config) -> Draw:
     if config.draw == "balance-any":
         return balance_any(train_table[list(LABELS)], config.epoch_fraction)
-    if config.draw == "natural":
+    if config.draw in ("natural", "hard"):
         return Draw(fraction=config.epoch_fraction)
     return Draw(config.negative_keep, config.positive_keep, config.epidural_copies, config.epoch_fraction)

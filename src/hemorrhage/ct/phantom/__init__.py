@@ -27,7 +27,7 @@ from hemorrhage.ct.phantom.scanner import (
 )
 from hemorrhage.ct.phantom.stored import STORED_FORMS, StoredForm, build_circle, build_header, to_raw
 
-GENERATOR_VERSION = 3
+GENERATOR_VERSION = 4
 """To be raised whenever the same seed gives other slices."""
 
 __all__ = [

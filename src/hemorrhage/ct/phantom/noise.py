@@ -9,6 +9,9 @@ from scipy import fft
 from hemorrhage.ct.phantom.beam import Paths
 from hemorrhage.ct.phantom.projection import SECTORS, average_by_sector
 
+NATIVE_SIZE = 512
+"""Pixels a side that scanners reconstruct."""
+
 _TYPICAL_PATH = 3.7
 """Nepers through the middle of a head: where the noise has the level that a scan asks for."""
 
@@ -29,15 +32,23 @@ def build_grain(size: int, pixel_mm: float, blur_mm: float, floor_per_mm: float)
 
     The power spectrum is f |H(f)|^2 (Riederer, Pelc & Chesler, Phys Med Biol 1978;23:446-454; Kijewski & Judy,
     Phys Med Biol 1987;32:565-575), H the Gaussian of a kernel that blurs by `blur_mm`. `floor_per_mm` is added to
-    f: aliasing and the smoothing of newer reconstructions keep the low frequencies from vanishing.
+    f: aliasing and the smoothing of newer reconstructions keep the low frequencies from vanishing. An image of fewer
+    than NATIVE_SIZE pixels has the noise of one of so many whose pixels were averaged.
     """
     rows = fft.fftfreq(size, pixel_mm).astype(np.float32)[:, np.newaxis]
     columns = fft.rfftfreq(size, pixel_mm).astype(np.float32)
     step = np.float32(1 / (size * pixel_mm))
     amplitude = np.sqrt(_spectrum(np.hypot(rows, columns), blur_mm, floor_per_mm)) * step * size**2
+    amplitude = amplitude * _average_pixels(rows, size, pixel_mm) * _average_pixels(columns, size, pixel_mm)
     angle = np.arctan2(rows, columns) % np.pi
     middles = (np.arange(SECTORS) + 0.5) * np.pi / SECTORS
     return Grain(np.stack([amplitude * _window(angle, middle) for middle in middles]).astype(np.float32), size)
+
+
+def _average_pixels(frequency: np.ndarray, size: int, pixel_mm: float) -> np.ndarray:
+    """What is left of an amplitude along one axis when pixels of the native size are averaged to larger ones."""
+    native_mm = min(pixel_mm, pixel_mm * size / NATIVE_SIZE)
+    return (np.sinc(frequency * pixel_mm) / np.sinc(frequency * native_mm)).astype(np.float32)
 
 
 def _spectrum(frequency: np.ndarray, blur_mm: float, floor_per_mm: float) -> np.ndarray:

@@ -122,7 +122,7 @@ def draw_scan(rng: np.random.Generator, head: Head) -> Scan:
         pose=(rng.normal(0.02, turned), rng.normal(0, 0.05), tilt + _draw_slant(rng, tilt)),
         offset_mm=offset_mm,
         field_mm=_draw_field(rng),
-        noise_hu=float(np.clip(rng.lognormal(np.log(1.9 if smooth else 2.9), 0.32), 1.2, 9)),
+        noise_hu=float(np.clip(rng.lognormal(np.log(2.7 if smooth else 4.1), 0.32), 1.5, 12)),
         kernel=_draw_kernel(rng, smooth),
         hardening=rng.uniform(0.2, 0.9),
         table=draw_table(rng, offset_mm[0], offset_mm[1] + (HALF_LENGTH_MM + 13) * head.scale[1]),

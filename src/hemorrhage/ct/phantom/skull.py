@@ -50,8 +50,8 @@ def draw_skull(rng: np.random.Generator, age: float, child: bool) -> Skull:
         hyperostosis_mm=rng.uniform(3, 9) if rng.random() < 0.12 * age else 0.0,
         sutures=float(np.clip(rng.uniform(0.7, 1.2) - 0.8 * age * rng.random(), 0, 1)),
         # Measured on real slices: the vault's quartiles of bone lie at 650, 900 and 1,150 HU, blurred by the scanner.
-        cortical_hu=float(np.clip(rng.normal(1560, 180), 1050, 1850)) - 250 * child,
-        diploe_hu=rng.uniform(300, 700),
+        cortical_hu=float(np.clip(rng.normal(1780, 230), 1150, 2200)) - 300 * child,
+        diploe_hu=rng.uniform(270, 640),
         sinuses=(sides[0], sides[1]),
         aeration=rng.uniform(0.2, 0.6) if child else rng.uniform(0.45, 1.0),
         mastoid_hu=-900.0 if rng.random() < 0.9 else rng.uniform(-300, 25),

@@ -1,0 +1,254 @@
+"""`make ladder`: what each rung from the prior to the calibrated series model gives, on one fixed phantom set.
+
+    python -m tests.bench.ladder [--patients 300] [--model compact] [--size 128] [--epochs 20] [--folder ladder]
+    python -m tests.bench.ladder --table        # from the predictions kept in the folder
+
+The folder gets the phantoms, their store, ladder.json, and each rung's test predictions as a small Parquet, from which
+anyone can compute the table again. Test patients are those of the phantom's plan; no rung learns or chooses anything
+from them. What is there already is not made again.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from hemorrhage.data.bootstrap import bootstrap_interval
+from hemorrhage.data.calibration import KINDS, Calibration, finish_calibration, try_kinds
+from hemorrhage.data.folds import split_folds
+from hemorrhage.data.labels import LABELS, read_labels, weight_vector
+from hemorrhage.data.metrics import SCORER_CLIP
+from hemorrhage.data.series import fit_smoothing, smooth_along_z
+from hemorrhage.data.table import read_table, write_table
+from hemorrhage.data.views import parse_views
+from hemorrhage.files import read_json, write_json
+from hemorrhage.pipeline.console import SILENT
+from hemorrhage.pipeline.headers import build_features, predict_label
+from hemorrhage.pipeline.inputs import StoreInput, find_input
+from hemorrhage.pipeline.phantom import ANSWERS_CSV
+from hemorrhage.pipeline.predictors import NetworkPredictor, open_networks
+from hemorrhage.pipeline.runs import find_run, read_folds
+from hemorrhage.pipeline.second_stage import SeriesConfig, apply_stage, choose_shares, fit_stage, mix, see_predictions
+
+SEED = 21
+FOLDS = 3
+_TTA = "identity,mirror"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How large the ladder is, and where it lies."""
+
+    folder: Path
+    patients: int
+    model: str
+    size: int
+    epochs: int
+
+    @property
+    def phantom(self) -> Path:
+        return self.folder / "phantom"
+
+    @property
+    def store(self) -> Path:
+        return self.folder / f"store-{self.size}"
+
+    def run(self, name: str) -> str:
+        """Returns the name of a run of the ladder, which tells its setting."""
+        return f"ladder-{name}-{self.model}-{self.size}-{self.patients}-{self.epochs}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns 0 after printing the table and writing ladder.json."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.ladder")
+    parser.add_argument("--folder", type=Path, default=Path("ladder"))
+    parser.add_argument("--patients", type=int, default=300)
+    parser.add_argument("--model", default="compact")
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--table", action="store_true", help="only compute the table from the kept predictions")
+    options = parser.parse_args(arguments)
+    setting = Setting(options.folder, options.patients, options.model, options.size, options.epochs)
+    if not options.table:
+        make_data(setting)
+        for place, (name, table) in enumerate(climb(setting)):
+            write_table(setting.folder / "rungs" / f"{place}-{name}.parquet", table)
+            print(f"rung {place}: {name}", flush=True)
+    rungs = compare(setting)
+    described = read_json(setting.folder / "ladder.json")
+    write_json(setting.folder / "ladder.json", described | {"rungs": rungs})
+    print_table(rungs)
+    return 0
+
+
+def make_data(setting: Setting) -> None:
+    """Makes the phantoms and their store where they are not there yet, and begins ladder.json with what they are."""
+    words = ["--patients", str(setting.patients), "--seed", str(SEED), "--size", str(max(256, setting.size))]
+    if not (setting.phantom / "phantom.json").is_file():
+        call("phantom", str(setting.phantom), *words)
+    if not (setting.store / "store.json").is_file():
+        call("prepare", str(setting.phantom), "--out", str(setting.store), "--size", str(setting.size))
+    made_by = read_json(setting.phantom / "phantom.json")
+    kept = (
+        "generator_version",
+        "data_hash",
+        "patients",
+        "test_patients",
+        "train_slices",
+        "test_slices",
+        "seed",
+        "size",
+    )
+    described = {"phantom": {key: made_by[key] for key in kept}, "model": setting.model, "size": setting.size}
+    write_json(setting.folder / "ladder.json", described | {"epochs": setting.epochs, "folds": FOLDS})
+
+
+def call(*words: str) -> None:
+    """Runs a verb of the program as a user does; raises CalledProcessError where it fails."""
+    subprocess.run([sys.executable, "-m", "hemorrhage", *words], check=True)
+
+
+def climb(setting: Setting) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yields each rung's name and its predictions of the test slices, from the lowest rung up."""
+    found = find_input(setting.store)
+    assert isinstance(found, StoreInput)
+    test = found.list_test(SILENT)
+    assert test is not None
+    prior = found.read_training(0.0, SILENT).table[list(LABELS)].mean()
+    yield "prior", test[_KEYS].assign(**prior)
+    yield "headers", predict_headers(found, test)
+    below = train_once(setting, "slice", ["--fold", "0"])
+    yield "slice", _keep(one_view(below).predict(test, found.build_source, "test slices"))
+    context = train_once(setting, "context", ["--fold", "all", "--set", "context=stack"])
+    first = replace(context, networks={0: context.networks[0]})
+    alone = one_view(first).predict(test, found.build_source, "test slices")
+    yield "context", _keep(alone)
+    held_out = predict_held_out(setting, found, one_view(context))
+    truth = held_out[[f"truth_{label}" for label in LABELS]].to_numpy()
+    sigmas_mm = fit_smoothing(truth, held_out[list(LABELS)].to_numpy(), held_out)
+    print(f"smoothing by label, mm: {sigmas_mm}", flush=True)
+    yield "smoothing", _keep(alone, smooth_along_z(alone[list(LABELS)].to_numpy(), alone, sigmas_mm))
+    stage = fit_second_stage(held_out, truth)
+    yield "series", _keep(alone, stage.answer(alone))
+    with_views = first.predict(test, found.build_source, "test slices")
+    yield "tta", _keep(with_views, stage.answer(with_views))
+    every = context.predict(test, found.build_source, "test slices")
+    yield "folds", _keep(every, stage.answer(every))
+    yield "calibration", _keep(every, stage.calibration.apply(stage.answer(every)))
+
+
+_KEYS = ["image_id", "patient_id"]
+
+
+def train_once(setting: Setting, name: str, words: Sequence[str]) -> NetworkPredictor:
+    """Returns the networks of a run of the ladder, trained where it is not there yet or was broken off."""
+    given = ["--model", setting.model, "--run", setting.run(name), "--epochs", str(setting.epochs)]
+    drawn = ["--folds", str(FOLDS), "--set", "draw=fractions", "--set", "negative_keep=0.35"]
+    course = ["--set", "average_epochs=1,1,1", "--set", "learning_rate_decay=0.87"]
+    call("train", str(setting.store), *given, *drawn, *course, *words, "--resume")
+    return open_networks(find_run(setting.run(name)), _TTA, SILENT)
+
+
+def one_view(predictor: NetworkPredictor) -> NetworkPredictor:
+    """Returns the predictor without test-time augmentation."""
+    return replace(predictor, views=parse_views("identity"))
+
+
+def predict_held_out(setting: Setting, found: StoreInput, predictor: NetworkPredictor) -> pd.DataFrame:
+    """Returns the predictions of training slices by networks that did not see their patients, with fold and truth."""
+    folds = read_folds(find_run(setting.run("context")))
+    training = found.list_training(SILENT)
+    assert training is not None
+    slices = folds[["image_id", "fold"]].merge(training, on="image_id")
+    table = predictor.predict_held_out(slices, found.build_source)
+    truth = folds[["image_id", "fold", *LABELS]].rename(columns={label: f"truth_{label}" for label in LABELS})
+    return table.merge(truth, on="image_id")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The series models of all folds, their shares by label, and the calibration of what they say out of fold."""
+
+    models: Sequence[keras.Model]
+    shares: np.ndarray
+    calibration: Calibration
+
+    def answer(self, table: pd.DataFrame) -> np.ndarray:
+        """Returns the mean of the series models on a prediction table, mixed with it by label: N x 6."""
+        seen = see_predictions([table])
+        return mix(seen.probabilities, apply_stage(self.models, seen), self.shares)
+
+
+def fit_second_stage(held_out: pd.DataFrame, truth: np.ndarray) -> Stage:
+    """Returns second stages on out-of-fold predictions and their calibration, judged by patients they did not see."""
+    config = SeriesConfig()
+    seen, folds = see_predictions([held_out]), held_out["fold"].to_numpy()
+    models = [fit_stage(seen.select(folds != fold), truth[folds != fold], config) for fold in range(FOLDS)]
+    own = np.empty(truth.shape)
+    for fold, model in enumerate(models):
+        own[folds == fold] = apply_stage([model], seen.select(folds == fold))
+    shares = choose_shares(truth, seen.probabilities, own)
+    chosen = mix(seen.probabilities, own, shares)
+    best = min(try_kinds(truth, chosen, folds, KINDS), key=lambda trial: trial.weighted_log_loss)
+    print(f"series model's share by label: {shares}; calibration: {best.kind}", flush=True)
+    return Stage(models, shares, finish_calibration(truth, chosen, best))
+
+
+def predict_headers(found: StoreInput, test: pd.DataFrame) -> pd.DataFrame:
+    """Returns what gradient boosting on header fields alone says of the test slices."""
+    training = found.read_training(0.0, SILENT).table.sort_values("image_id", ignore_index=True)
+    is_judging = split_folds(training, FOLDS, 0)["fold"].to_numpy() == 0
+    known, asked = build_features(training, with_position=False), build_features(test, with_position=False)
+    said = {label: predict_label(known, training[label].to_numpy(), is_judging, asked) for label in LABELS}
+    return test[_KEYS].assign(**said)
+
+
+def _keep(table: pd.DataFrame, probabilities: np.ndarray | None = None) -> pd.DataFrame:
+    values = table[list(LABELS)].to_numpy() if probabilities is None else probabilities
+    return table[_KEYS].join(pd.DataFrame(values, columns=list(LABELS)))
+
+
+def compare(setting: Setting) -> list[dict[str, object]]:
+    """Returns a row a rung: its weighted log loss and the paired difference to the rung before, with intervals."""
+    truth = read_labels(setting.phantom / ANSWERS_CSV).table.set_index("image_id")[list(LABELS)]
+    rows: list[dict[str, object]] = []
+    before: np.ndarray | None = None
+    for path in sorted((setting.folder / "rungs").glob("*.parquet")):
+        table = read_table(path)
+        patients = table["patient_id"].to_numpy().astype(str)
+        losses = slice_losses(truth.loc[table["image_id"]].to_numpy(), table[list(LABELS)].to_numpy())
+        low, high = bootstrap_interval(patients, lambda drawn, each=losses: float(each[drawn].mean()))
+        row = {"rung": path.stem.partition("-")[2], "loss": float(losses.mean()), "low": low, "high": high}
+        if before is not None:
+            apart = losses - before
+            low, high = bootstrap_interval(patients, lambda drawn, each=apart: float(each[drawn].mean()))
+            row |= {"difference": float(apart.mean()), "difference_low": low, "difference_high": high}
+        rows.append(row)
+        before = losses
+    return rows
+
+
+def slice_losses(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Returns each slice's weighted log loss, float64 of N: their mean is the competition's score."""
+    clipped = np.clip(probabilities.astype(np.float64), SCORER_CLIP, 1 - SCORER_CLIP)
+    return -np.log(np.where(truth == 1, clipped, 1 - clipped)) @ weight_vector()
+
+
+def print_table(rungs: Sequence[dict[str, object]]) -> None:
+    """Prints the rungs."""
+    print(f"{'rung':<14}{'loss':>9}  {'95 % by patient':<20}{'difference':>11}  95 %")
+    for row in rungs:
+        line = f"{row['rung']:<14}{row['loss']:>9.5f}  {row['low']:.5f} to {row['high']:.5f}  "
+        if "difference" in row:
+            line += f"{row['difference']:>+11.5f}  {row['difference_low']:+.5f} to {row['difference_high']:+.5f}"
+        print(line)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

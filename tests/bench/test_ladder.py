@@ -1,0 +1,43 @@
+"""The ladder's table from kept predictions, and its smallest climb."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hemorrhage.data.labels import LABELS, write_long
+from hemorrhage.data.metrics import weighted_log_loss
+from hemorrhage.data.table import write_table
+from hemorrhage.pipeline.phantom import ANSWERS_CSV
+from tests.bench.ladder import Setting, compare, print_table, slice_losses
+
+
+def build_setting(folder: Path) -> Setting:
+    return Setting(folder, patients=20, model="compact", size=128, epochs=1)
+
+
+def test_the_mean_of_slice_losses_is_the_score() -> None:
+    rng = np.random.default_rng(0)
+    truth, probability = rng.integers(0, 2, (50, 6)), rng.random((50, 6))
+    assert slice_losses(truth, probability).mean() == pytest.approx(weighted_log_loss(truth, probability))
+
+
+def test_rungs_are_compared_with_the_rung_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    setting = build_setting(tmp_path)
+    rng = np.random.default_rng(1)
+    ids, patients = [f"ID_{k:09d}" for k in range(60)], [f"p{k // 3}" for k in range(60)]
+    truth = rng.integers(0, 2, (60, 6))
+    setting.phantom.mkdir()
+    write_long(setting.phantom / ANSWERS_CSV, np.array(ids, dtype=object), truth.astype(np.int8))
+    keys = pd.DataFrame({"image_id": ids, "patient_id": patients})
+    for place, (name, closeness) in enumerate([("prior", 0.0), ("better", 0.5)]):
+        said = 0.5 + closeness * (truth - 0.5)
+        write_table(tmp_path / "rungs" / f"{place}-{name}.parquet", keys.join(pd.DataFrame(said, columns=list(LABELS))))
+    prior, better = compare(setting)
+    assert prior["loss"] == pytest.approx(np.log(2))
+    assert "difference" not in prior
+    assert better["difference"] == pytest.approx(np.log(0.5) - np.log(0.75))
+    assert better["difference_low"] == pytest.approx(better["difference_high"])
+    print_table([prior, better])
+    assert capsys.readouterr().out.splitlines()[2].split()[:2] == ["better", "0.28768"]
