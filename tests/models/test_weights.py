@@ -182,3 +182,23 @@ def test_a_zip_that_is_no_model_is_refused(tmp_path):
 
 def test_backbone_shares_the_layers_of_the_model(compact):
     assert backbone_of(compact).get_layer("stem") is compact.get_layer("stem")
+
+
+@pytest.mark.parametrize("name", ["compact", "resnet18", "effb0"])
+def test_a_network_of_neighbors_begins_as_the_one_that_sees_slices_alone(name, tmp_path):
+    alone = build_model(name, 32, seed=1)
+    save_model(alone, tmp_path / "alone.keras")
+    stacked = build_model(name, 32, channels=9, seed=2)
+    load_weights(stacked, name, str(tmp_path / "alone.keras"), own_channels=3)
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 9), dtype=np.uint8)
+    expected = alone.predict(images[..., 3:6], verbose=0)
+    assert stacked.predict(images, verbose=0) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_whole_network_of_neighbors_is_taken_as_it_is(tmp_path):
+    before = build_model("compact", 32, channels=9, seed=1)
+    save_model(before, tmp_path / "stacked.keras")
+    model = build_model("compact", 32, channels=9, seed=2)
+    load_weights(model, "compact", str(tmp_path / "stacked.keras"), own_channels=3)
+    for ours, theirs in zip(model.get_weights(), before.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)

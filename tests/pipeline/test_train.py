@@ -300,3 +300,22 @@ def test_random_weights_are_never_frozen() -> None:
     assert resolve_config("default", {"weights": "none"}).freeze_epochs == 0
     assert resolve_config("default", {"weights": "none", "freeze_epochs": 1}).freeze_epochs == 1
     assert resolve_config("default").freeze_epochs == 1
+
+
+def test_context_begins_with_the_network_of_slices_of_the_same_fold(data_folder: Path) -> None:
+    below = run_training(data_folder, name="slices", fold="all", folds=2, epochs=1)
+    context = {"context": "stack", "weights": str(below.folder), "fold": "all", "folds": 2, "epochs": 1}
+    run = run_training(data_folder, name="stacked", **context, learning_rate=1e-9)
+    for fold in range(2):
+        alone = pd.read_parquet(below.fold(fold).validation_path(1))
+        stacked = pd.read_parquet(run.fold(fold).validation_path(1))
+        # At such a rate only the norms' means move.
+        assert stacked["image_id"].tolist() == alone["image_id"].tolist()
+        assert read_model(run.fold(fold).model_path(1)).input_shape[-1] == 9
+
+
+def test_weights_that_have_seen_the_held_out_patients_are_refused(data_folder: Path) -> None:
+    below = run_training(data_folder, name="first", fold="0", epochs=1)
+    with pytest.raises(HemorrhageError, match=r"have learned from \d+ of the \d+ patients that fold 1"):
+        run_training(data_folder, name="second", fold="1", epochs=1, weights=str(below.folder))
+    run_training(data_folder, name="third", fold="0", epochs=1, weights=str(below.folder))

@@ -30,7 +30,7 @@ def center_by_128(images: Any) -> Any:
 
 
 def standardize(images: Any) -> Any:
-    """Returns (images / 255 - mean) / deviation (mode "torch"): ImageNet's for three channels, else -1..1."""
+    """Returns (images / 255 - mean) / deviation (mode "torch"), as channel_statistics has these."""
     mean, deviation = channel_statistics(images.shape[-1])
     scale = [1 / (255 * one) for one in deviation]
     offset = [-m / d for m, d in zip(mean, deviation, strict=True)]
@@ -38,17 +38,19 @@ def standardize(images: Any) -> Any:
 
 
 def subtract_caffe_means(images: Any) -> Any:
-    """Returns three channels in BGR less ImageNet's means (mode "caffe"); other numbers of channels in -1..1."""
-    if images.shape[-1] != len(CAFFE_MEAN_BGR):
+    """Returns every three channels in BGR less ImageNet's means (mode "caffe"); numbers of others in -1..1."""
+    channels = images.shape[-1]
+    if channels % 3:
         return center(images)
-    offset = [-mean for mean in CAFFE_MEAN_BGR]
-    return keras.layers.Rescaling(1.0, offset=offset, name="scaling")(keras.ops.flip(images, axis=-1))
+    offset = [-mean for mean in CAFFE_MEAN_BGR] * (channels // 3)
+    turned = [channel for first in range(0, channels, 3) for channel in (first + 2, first + 1, first)]
+    return keras.layers.Rescaling(1.0, offset=offset, name="scaling")(keras.ops.take(images, turned, axis=-1))
 
 
 def channel_statistics(channels: int) -> tuple[list[float], list[float]]:
-    """Returns each channel's mean and deviation in 0..1: ImageNet's for three, else those that lead to -1..1."""
-    if channels == len(IMAGENET_MEAN):
-        return list(IMAGENET_MEAN), list(IMAGENET_DEVIATION)
+    """Returns each channel's mean and deviation in 0..1: ImageNet's for every three, else those that lead to -1..1."""
+    if channels % 3 == 0:
+        return list(IMAGENET_MEAN) * (channels // 3), list(IMAGENET_DEVIATION) * (channels // 3)
     return [0.5] * channels, [0.5] * channels
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import h5py
 import keras
+import numpy as np
 
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import replacing
-from hemorrhage.models.backbones import backbone_of, reset_normalization
+from hemorrhage.models.backbones import backbone_of, build_model, reset_normalization
 from hemorrhage.models.ends import IMAGENET_MEAN
 from hemorrhage.models.families import build_as_published
 from hemorrhage.models.losses import LOSSES
@@ -66,8 +67,11 @@ PRETRAINED = {
 """By model: the files, and so the cache entries, that keras.applications and efficientnet 1.1.1 ask for themselves."""
 
 
-def load_weights(model: keras.Model, name: str, weights: str) -> int:
+def load_weights(model: keras.Model, name: str, weights: str, own_channels: int | None = None) -> int:
     """Loads `weights` into `model`, built as `name`, and returns how many of its arrays were set.
+
+    A model that sees neighbors takes the weights of one that sees slices alone, of `own_channels` channels: these then
+    read the middle of its channels, and its neighbors count for nothing before training.
 
     `weights` is "none" (nothing is loaded), "imagenet" (the backbone, from Keras' cache or the net; Noisy Student for
     effb4-ns), a `.keras` file of this program (everything, head included), or a `.weights.h5` or older `.h5` file
@@ -75,6 +79,11 @@ def load_weights(model: keras.Model, name: str, weights: str) -> int:
     """
     if weights == NO_WEIGHTS:
         return 0
+    if own_channels not in (None, model.input_shape[-1]) and not _is_as_wide(weights, model):
+        narrow = build_model(name, model.input_shape[1], own_channels)
+        count = load_weights(narrow, name, weights)
+        widen(narrow, model)
+        return count
     if weights == IMAGENET:
         return _load_backbone(model, _fetch_pretrained(name, model.input_shape[-1]))
     path = Path(weights).expanduser()
@@ -87,6 +96,30 @@ def load_weights(model: keras.Model, name: str, weights: str) -> int:
     if path.suffix in (".h5", ".hdf5"):
         return _load_backbone(model, path)
     raise HemorrhageError(f"{path}: expected weights in a .keras, .weights.h5 or .h5 file, received {path.suffix!r}.")
+
+
+def widen(narrow: keras.Model, model: keras.Model) -> None:
+    """Gives `model` the weights of `narrow`, which differs from it in having a third of the channels.
+
+    What the first layer makes of the middle third is what `narrow` makes of its channels; of the others it makes 0.
+    """
+    for theirs, ours in zip(narrow.weights, model.weights, strict=True):
+        values = theirs.numpy() if hasattr(theirs, "numpy") else np.asarray(theirs)
+        if tuple(ours.shape) != values.shape and len(ours.shape) > 1:
+            own = values.shape[-2]
+            wide = np.zeros(tuple(ours.shape), dtype=values.dtype)
+            wide[..., own : 2 * own, :] = values
+            values = wide
+        if tuple(ours.shape) == values.shape:
+            ours.assign(values)
+    # A Normalization has a mean and a variance for each channel.
+    reset_normalization(model)
+
+
+def _is_as_wide(weights: str, model: keras.Model) -> bool:
+    """Whether a file holds a whole model of as many channels as `model` has."""
+    path = Path(weights).expanduser()
+    return path.suffix == ".keras" and path.is_file() and read_model(path).input_shape[-1] == model.input_shape[-1]
 
 
 def save_model(model: keras.Model, path: Path) -> None:

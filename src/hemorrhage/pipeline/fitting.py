@@ -81,7 +81,7 @@ def start_model(run: Run, config: Config, done: int) -> keras.Model:
     if done:
         return _read_epoch(run, done)
     model = _build(config, 0)
-    load_weights(model, config.model, find_weights(config.weights))
+    load_weights(model, config.model, find_weights(config.weights, run), len(config.window_set))
     return model
 
 

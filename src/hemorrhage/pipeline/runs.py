@@ -231,14 +231,17 @@ def read_prevalence(run: Run) -> np.ndarray:
     return np.array([prevalence[label] for label in LABELS])
 
 
-def find_weights(weights: str) -> str:
+def find_weights(weights: str, member: Run | None = None) -> str:
     """Returns what models.weights.load_weights takes: `weights`, or the last model of the run whose folder it names.
 
-    Raises HemorrhageError where that folder holds no model, as that of a run over all folds does not.
+    Of a run over all folds that is the model of the fold of `member`, a fold's network that is to be trained. Raises
+    HemorrhageError where the folder holds no model.
     """
     folder = Path(weights).expanduser()
     if not folder.is_dir():
         return weights
+    if member is not None and (folder / member.folder.name / "models").is_dir():
+        folder = folder / member.folder.name
     epochs = Run(folder).saved_epochs()
     if not epochs:
         inner = [path.name for path in sorted(folder.glob("fold-*"))]

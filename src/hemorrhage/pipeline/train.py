@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -72,6 +73,7 @@ def _train_locked(
     source = build_images(found.build_source(table, config.size, config.crop), table, config)
     table = table[KEPT_COLUMNS]
     folds = describe_slices(table, split_folds(table, config.folds, config.seed), config)
+    _require_unseen(config, folds)
     data_of = {
         member: build_fold(source, table, folds, fold, config) for fold, member in _members_to_train(run, config)
     }
@@ -135,6 +137,32 @@ def describe_slices(table: pd.DataFrame, folds: pd.DataFrame, config: Config) ->
 
 def _is_skipped(table: pd.DataFrame, config: Config) -> np.ndarray:
     return table["is_near_empty"].to_numpy(dtype=bool) & config.skip_near_empty
+
+
+def _require_unseen(config: Config, folds: pd.DataFrame) -> None:
+    """Raises HemorrhageError where weights of another run have learned from patients that this one is to hold out."""
+    folder = Path(config.weights).expanduser()
+    before = Run(folder) if Run(folder).is_there else Run(folder.parent)
+    if not folder.is_dir() or not before.is_there or not before.folds_path.is_file():
+        return
+    known = read_folds(before)
+    for fold, _ in _members_to_train(before, config):
+        held_out = set(folds.loc[folds["fold"] == fold, "patient_id"])
+        seen = held_out & set(known.loc[known["fold"] != _find_left_out(folder, before, fold), "patient_id"])
+        if seen:
+            raise HemorrhageError(
+                f"{folder}: these weights have learned from {len(seen)} of the {len(held_out)} patients that fold "
+                f"{fold} is to hold out (first: {min(seen)}); its score would flatter. Train with the --folds, --seed, --fold "
+                "and input of that run, or name weights that have not seen them."
+            )
+
+
+def _find_left_out(folder: Path, before: Run, fold: int) -> int:
+    """The fold that the weights taken from a run, or from the folder of one of its folds, did not learn from."""
+    if folder != before.folder:
+        return int(folder.name.removeprefix("fold-"))
+    earlier = read_config(before)
+    return fold if earlier.fold == ALL_FOLDS else int(earlier.fold)
 
 
 def _require_same_slices(run: Run, folds: pd.DataFrame) -> None:
