@@ -152,8 +152,8 @@ def _require_unseen(config: Config, folds: pd.DataFrame) -> None:
         if seen:
             raise HemorrhageError(
                 f"{folder}: these weights have learned from {len(seen)} of the {len(held_out)} patients that fold "
-                f"{fold} is to hold out (first: {min(seen)}); its score would flatter. Train with the --folds, --seed, --fold "
-                "and input of that run, or name weights that have not seen them."
+                f"{fold} is to hold out (first: {min(seen)}); its score would flatter. Train with the --folds, --seed, "
+                "--fold and input of that run, or name weights that have not seen them."
             )
 
 
