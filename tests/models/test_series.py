@@ -11,11 +11,13 @@ from hemorrhage.models.series import (
     Shape,
     SliceSequence,
     build_series_model,
+    common_length,
     pad,
     pad_sequences,
     predict_sequences,
     to_log_odds,
 )
+from hemorrhage.models.series_training import Course, Example, fit_series_model
 from hemorrhage.models.weights import read_model, save_model
 
 KINDS = pytest.mark.parametrize("kind", SERIES_MODELS)
@@ -40,7 +42,10 @@ def test_log_odds_of_known_probabilities():
 
 
 def test_sequences_are_padded_to_a_multiple_of_32():
-    padded = pad_sequences([draw_sequence(3), draw_sequence(33)])
+    sequences = [draw_sequence(3), draw_sequence(33)]
+    assert common_length(sequences) == 64
+    assert common_length(sequences[:1]) == 32
+    padded = pad_sequences(sequences, 64)
     assert padded["log_odds"].shape == (2, 64, 6)
     assert padded["features"].shape == (2, 64, 3)
     assert padded["mask"].sum(axis=1).tolist() == [3, 33]
@@ -69,7 +74,7 @@ def test_neither_padding_nor_other_series_change_anything(kind, slices):
 @KINDS
 def test_what_padding_holds_is_never_seen(kind):
     model = disturb(build_series_model(Shape(kind, 8, 0.1), features=3))
-    inputs = pad_sequences([draw_sequence(10)])
+    inputs = pad_sequences([draw_sequence(10)], 32)
     littered = {name: values.copy() for name, values in inputs.items()}
     littered["log_odds"][0, 10:] = 5
     littered["features"][0, 10:] = -3
@@ -87,7 +92,7 @@ def test_a_series_model_learns_what_only_neighbors_tell(kind):
     model = build_series_model(Shape(kind, 16, 0.0), features=1)
     before = np.mean((np.stack(predict_sequences(model, sequences)) > 0.5) == truth)
     model.compile(optimizer=keras.optimizers.Adam(0.01), loss=weighted_bce)
-    model.fit(pad_sequences(sequences), pad(list(truth), 32), epochs=40, verbose=0)
+    model.fit(pad_sequences(sequences, 32), pad(list(truth), 32), epochs=40, verbose=0)
     after = np.mean((np.stack(predict_sequences(model, sequences)) > 0.5) == truth)
     assert before < 0.7
     assert after > before + 0.1
@@ -107,3 +112,16 @@ def test_a_series_model_is_saved_and_read(kind, tmp_path):
 def test_an_unknown_kind_is_refused():
     with pytest.raises(HemorrhageError, match=r"gru, conv, transformer; received 'lstm'"):
         build_series_model(Shape("lstm", 8, 0.1), features=3)
+
+
+def test_series_of_any_lengths_are_learned_from_together():
+    lengths = (100, 1, 40, 7, 64, 2)
+    examples = [
+        Example((draw_sequence(slices, seed),), np.zeros((slices, 6), np.float32))
+        for seed, slices in enumerate(lengths)
+    ]
+    course = Course(epochs=2, batch=1, learning_rate=0.01, noise=0.1, seed=0)
+    one, other = (fit_series_model(Shape("conv", 8, 0.1), examples, course) for _ in range(2))
+    (before,), (after,) = (predict_sequences(model, [draw_sequence(9)]) for model in (one, other))
+    assert after == pytest.approx(before, abs=1e-6)
+    assert before.mean() < 1 / (1 + np.exp(-draw_sequence(9).log_odds)).mean()

@@ -9,6 +9,7 @@ from hemorrhage.cli import main
 from hemorrhage.data.labels import LABELS
 from hemorrhage.pipeline.console import SILENT
 from hemorrhage.pipeline.headers import build_features, format_headers, headers_to_json, judge_headers
+from hemorrhage.pipeline.inputs import find_input
 
 
 def make_table(patients: int = 200, slices: int = 10) -> pd.DataFrame:
@@ -27,7 +28,6 @@ def make_table(patients: int = 200, slices: int = 10) -> pd.DataFrame:
             "bits_stored": bits,
             "pixel_representation": 0,
             "rescale_intercept": -1024.0,
-            "rescale_slope": 1.0,
             "is_wrapped": False,
         }
     )
@@ -102,3 +102,11 @@ def test_the_verb_speaks_text_and_json(data_folder: Path, capfd: pytest.CaptureF
 
 def test_the_text_fits_a_terminal() -> None:
     assert max(map(len, format_headers(judge_headers(make_table(60), True, 3, SILENT)).splitlines())) <= 100
+
+
+def test_a_store_knows_every_field(data_folder: Path) -> None:
+    assert main(["prepare", str(data_folder), "--out", "store", "--size", "128", "--workers", "1"]) == 0
+    files, store = find_input(data_folder), find_input(Path("store"))
+    tables = [found.read_training(0.0, SILENT).table.sort_values("image_id") for found in (files, store)]
+    from_files, from_store = (build_features(table, with_position=True) for table in tables)
+    pd.testing.assert_frame_equal(from_files, from_store)

@@ -80,13 +80,14 @@ def to_log_odds(probabilities: np.ndarray) -> np.ndarray:
     return np.clip(odds, -CERTAIN_LOG_ODDS, CERTAIN_LOG_ODDS).astype(np.float32)
 
 
-def pad_sequences(sequences: list[SliceSequence]) -> dict[str, np.ndarray]:
-    """Returns the inputs of a series model for some sequences: padded with zeros to a common length T, and masked.
-
-    T is a multiple of 32, so that a backend which compiles for every shape compiles for few.
-    """
+def common_length(sequences: list[SliceSequence]) -> int:
+    """Returns how many slices the longest has, as a multiple of 32: a backend compiles for every length anew."""
     longest = max(len(sequence.log_odds) for sequence in sequences)
-    length = -(-longest // _LENGTH_STEP) * _LENGTH_STEP
+    return -(-longest // _LENGTH_STEP) * _LENGTH_STEP
+
+
+def pad_sequences(sequences: list[SliceSequence], length: int) -> dict[str, np.ndarray]:
+    """Returns the inputs of a series model for some sequences: padded with zeros to `length`, and masked."""
     mask = np.zeros((len(sequences), length), dtype=bool)
     for row, sequence in enumerate(sequences):
         mask[row, : len(sequence.log_odds)] = True
@@ -110,7 +111,7 @@ def predict_sequences(model: keras.Model, sequences: list[SliceSequence], batch_
     found: list[np.ndarray] = []
     for start in range(0, len(sequences), batch_size):
         batch = sequences[start : start + batch_size]
-        predicted = model.predict_on_batch(pad_sequences(batch))
+        predicted = model.predict_on_batch(pad_sequences(batch, common_length(batch)))
         found += [np.asarray(rows[: len(one.log_odds)], np.float64) for rows, one in zip(predicted, batch, strict=True)]
     return found
 

@@ -9,7 +9,15 @@ from sklearn.decomposition import PCA
 
 from hemorrhage.models.backbones import seed_layers
 from hemorrhage.models.losses import weighted_bce
-from hemorrhage.models.series import Reduction, Shape, SliceSequence, build_series_model, pad, pad_sequences
+from hemorrhage.models.series import (
+    Reduction,
+    Shape,
+    SliceSequence,
+    build_series_model,
+    common_length,
+    pad,
+    pad_sequences,
+)
 
 _WARM_UP = 0.1
 _PCA_ROWS = 20_000
@@ -67,6 +75,8 @@ class SeriesBatches(keras.utils.PyDataset):
         self._examples = examples
         self._course = course
         self._epoch = epoch
+        # One for all batches: TensorFlow takes the shape of the first for that of the rest.
+        self._length = common_length([example.views[0] for example in examples])
         self._order = np.random.default_rng([course.seed, epoch]).permutation(len(examples))
 
     def __len__(self) -> int:
@@ -76,8 +86,8 @@ class SeriesBatches(keras.utils.PyDataset):
         rows = self._order[index * self._course.batch : (index + 1) * self._course.batch]
         chosen = [self._examples[row] for row in rows]
         rng = np.random.default_rng([self._course.seed, self._epoch, index])
-        inputs = pad_sequences([self._draw(rng, example) for example in chosen])
-        truth = pad([example.truth for example in chosen], inputs["mask"].shape[1])
+        inputs = pad_sequences([self._draw(rng, example) for example in chosen], self._length)
+        truth = pad([example.truth for example in chosen], self._length)
         return inputs, truth, inputs["mask"].astype(np.float32)
 
     def _draw(self, rng: np.random.Generator, example: Example) -> SliceSequence:

@@ -32,10 +32,9 @@ FIELDS = (
     "bits_stored",
     "pixel_representation",
     "rescale_intercept",
-    "rescale_slope",
     "is_wrapped",
 )
-"""Columns of the slice table that say something of a scanner and nothing of a head."""
+"""Columns of the slice table, of files and of stores, that say something of a scanner and nothing of a head."""
 
 SERIES_FIELDS = ("slices", "step_mm")
 """Of the whole series: how many labelled slices it has, and the median distance between them."""
