@@ -123,11 +123,9 @@ def climb(setting: Setting) -> Iterator[tuple[str, pd.DataFrame]]:
     prior = found.read_training(0.0, SILENT).table[list(LABELS)].mean()
     yield "prior", test[_KEYS].assign(**prior)
     yield "headers", predict_headers(found, test)
-    below = train_once(setting, "slice", setting.epochs, _COURSE)
-    below = replace(below, networks={0: below.networks[0]})
+    below = train_once(setting, "slice", ["--fold", "0"])
     yield "slice", _keep(one_view(below).predict(test, found.build_source, "test slices"))
-    start = ["--weights", str(find_run(setting.run("slice")).folder), "--set", "context=stack"]
-    context = train_once(setting, "context", max(setting.epochs // 2, 3), [*start, *_SECOND_COURSE])
+    context = train_once(setting, "context", ["--fold", "all", "--set", "context=stack"])
     first = replace(context, networks={0: context.networks[0]})
     alone = one_view(first).predict(test, found.build_source, "test slices")
     yield "context", _keep(alone)
@@ -146,16 +144,14 @@ def climb(setting: Setting) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 _KEYS = ["image_id", "patient_id"]
-_COURSE = ["--set", "learning_rate_decay=0.87"]
-# From the network of slices on, at the rate that it ended its first half with.
-_SECOND_COURSE = ["--set", "learning_rate=5e-4", "--set", "learning_rate_decay=0.75"]
 
 
-def train_once(setting: Setting, name: str, epochs: int, words: Sequence[str]) -> NetworkPredictor:
-    """Returns the networks of a run over all folds, trained where it is not there yet or was broken off."""
-    given = ["--model", setting.model, "--run", setting.run(name), "--epochs", str(epochs)]
-    drawn = ["--fold", "all", "--folds", str(FOLDS), "--set", "draw=fractions", "--set", "negative_keep=0.35"]
-    call("train", str(setting.store), *given, *drawn, "--set", "average_epochs=1,1,1", *words, "--resume")
+def train_once(setting: Setting, name: str, words: Sequence[str]) -> NetworkPredictor:
+    """Returns the networks of a run of the ladder, trained where it is not there yet or was broken off."""
+    given = ["--model", setting.model, "--run", setting.run(name), "--epochs", str(setting.epochs)]
+    drawn = ["--folds", str(FOLDS), "--set", "draw=fractions", "--set", "negative_keep=0.35"]
+    course = ["--set", "average_epochs=1,1,1", "--set", "learning_rate_decay=0.87"]
+    call("train", str(setting.store), *given, *drawn, *course, *words, "--resume")
     return open_networks(find_run(setting.run(name)), _TTA, SILENT)
 
 
