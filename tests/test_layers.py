@@ -5,7 +5,20 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "src" / "hemorrhage"
 GROUND = ["errors", "files", "processes"]
-ROOMS = [*GROUND, "ct", "data", "models", "pipeline", "report", "web", "arguments", "cli", "__main__"]
+ROOMS = [
+    *GROUND,
+    "ct",
+    "data",
+    "models",
+    "pipeline",
+    "report",
+    "web",
+    "terminal",
+    "arguments_data",
+    "arguments",
+    "cli",
+    "__main__",
+]
 KERAS = {"keras", "tensorflow", "jax", "torch"}
 
 

@@ -1,11 +1,11 @@
 """The words of the command line: verbs, their flags, and help with an example each."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any, NoReturn
 
 from hemorrhage import __version__
+from hemorrhage.arguments_data import add_audit, add_input, add_merge, add_phantom, add_prepare, add_verb
 from hemorrhage.models.names import MODEL_NAMES
 
 NOT_CLINICAL = "Research use only, not for clinical decisions."
@@ -32,121 +32,14 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_verb(verbs: Any, name: str, summary: str, example: str) -> argparse.ArgumentParser:
-    parser = verbs.add_parser(
-        name,
-        help=summary,
-        description=summary,
-        epilog=f"example:\n  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(name=name)
-    return parser
-
-
-def _add_phantom(verbs: Any) -> None:
-    parser = _add_verb(
-        verbs,
-        "phantom",
-        "Write a synthetic data set in Kaggle's layout: heads made from anatomy, with and without bleeding.",
-        "hemorrhage phantom input/phantom --patients 60 --seed 0",
-    )
-    parser.add_argument("out", type=Path, metavar="OUT", help="folder to write; must be new or empty")
-    parser.add_argument("--patients", type=int, default=60, help="how many (default 60, some 32 slices each)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed makes other heads (default 0)")
-    parser.add_argument("--size", type=int, default=512, help="pixels a side (default 512, as scanners store)")
-    parser.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (default all cores)"
-    )
-
-
-def _add_audit(verbs: Any) -> None:
-    parser = _add_verb(
-        verbs,
-        "audit",
-        "Print what a data set or a store holds; exit 1 where training on it would be unsafe.",
-        "hemorrhage audit input",
-    )
-    _add_input(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
-    parser.add_argument(
-        "--quick", action="store_true", help="read headers alone, not pixels (of a store, its table is read anyway)"
-    )
-
-
-def _add_prepare(verbs: Any) -> None:
-    parser = _add_verb(
-        verbs,
-        "prepare",
-        "Decode every slice once into a store, which then stands wherever INPUT did. May be killed and started again.",
-        "hemorrhage prepare input --out stores/256 --size 256",
-    )
-    _add_input(parser)
-    parser.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        metavar="STORE",
-        help="folder, new or begun before: the same words go on where a stop was",
-    )
-    parser.add_argument("--size", type=int, default=256, metavar="PX", help="pixels a side, 128 to 512 (default 256)")
-    parser.add_argument(
-        "--crop", default="none", metavar="{none,head}", help="none, or head: a square around the head (default none)"
-    )
-    parser.add_argument("--patients", type=int, metavar="N", help="only so many training patients, stratified; no test")
-    parser.add_argument(
-        "--min-head",
-        type=float,
-        default=0.0,
-        metavar="F",
-        help="training skips slices whose share of head is below F; 0.02 leaves out the emptiest (default 0, none)",
-    )
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="processes (default all cores); at 512 px each takes some 0.9 GB",
-    )
-    parser.add_argument(
-        "--cluster", metavar="URL", help="a Dask scheduler that shares this file system: tcp://host:8786"
-    )
-    parser.add_argument(
-        "--shard", metavar="I/N", help="only part I (from 0) of N, as on N machines; 'merge' then joins their folders"
-    )
-    _add_max_missing(parser)
-
-
-def _add_max_missing(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--max-missing",
-        type=float,
-        default=0.05,
-        metavar="F",
-        help="refuse a store where more than this share of slices is missing or unreadable (default 0.05)",
-    )
-
-
-def _add_merge(verbs: Any) -> None:
-    parser = _add_verb(
-        verbs,
-        "merge",
-        "Join what several 'prepare --shard I/N' made into one store.",
-        "hemorrhage merge stores/256 stores/part-0 stores/part-1",
-    )
-    parser.add_argument("store", type=Path, metavar="STORE", help="folder of the whole store")
-    parser.add_argument("parts", type=Path, nargs="+", metavar="PART", help="folders that 'prepare --shard' made")
-    _add_max_missing(parser)
-
-
 def _add_train(verbs: Any) -> None:
-    parser = _add_verb(
+    parser = add_verb(
         verbs,
         "train",
         "Train a network on a data set in Kaggle's layout, into submissions/RUN.",
         "hemorrhage train input --model effb4 --run first --fold 0 --set draw=balance-any",
     )
-    _add_input(parser)
+    add_input(parser)
     parser.add_argument("--model", help=f"{', '.join(MODEL_NAMES)} (default: the preset's)")
     parser.add_argument("--run", metavar="NAME", help="name of the run, a folder under submissions/ (not with --plan)")
     parser.add_argument("--preset", default="default", help="default, original-resnet50, original-effb4 or demo")
@@ -173,13 +66,13 @@ def _add_train(verbs: Any) -> None:
 
 
 def _add_lr_find(verbs: Any) -> None:
-    parser = _add_verb(
+    parser = add_verb(
         verbs,
         "lr-find",
         "Raise the learning rate from step to step until the loss diverges; suggest one and plot it. Keeps no network.",
         "hemorrhage lr-find input --model effb4 --limit 20000 --out lr-find",
     )
-    _add_input(parser)
+    add_input(parser)
     parser.add_argument("--model", help=f"{', '.join(MODEL_NAMES)} (default: the preset's)")
     parser.add_argument("--preset", default="default", help="default, original-resnet50, original-effb4 or demo")
     parser.add_argument("--fold", metavar="K", help="the fold left out, from 0 (default 0)")
@@ -204,7 +97,7 @@ def _add_lr_find(verbs: Any) -> None:
 
 
 def _add_probe(verbs: Any) -> None:
-    parser = _add_verb(
+    parser = add_verb(
         verbs,
         "probe",
         "Score quick baselines by folds of patients: linear models on a frozen network's features of slices.",
@@ -216,7 +109,7 @@ def _add_probe(verbs: Any) -> None:
         help="a run under submissions/, on the slices that it did not learn from; or a network that 'train' knows, "
         "which is also meant where both exist and --weights, --size or --windows is given",
     )
-    _add_input(parser)
+    add_input(parser)
     parser.add_argument("--weights", metavar="W", help="of a model: imagenet, none or a file (default: the model's)")
     parser.add_argument("--size", type=int, metavar="PX", help="of a model: pixels a side (default: the model's)")
     parser.add_argument("--windows", metavar="LIST", help="of a model: such as brain,subdural,bone (the default)")
@@ -227,14 +120,14 @@ def _add_probe(verbs: Any) -> None:
 
 
 def _add_predict(verbs: Any) -> None:
-    parser = _add_verb(
+    parser = add_verb(
         verbs,
         "predict",
         "Predict held-out and test slices with a run, or the slices of any folder of DICOM files.",
         "hemorrhage predict first input --tta identity,mirror",
     )
     parser.add_argument("run", metavar="NAME", help="a run, a folder under submissions/")
-    _add_input(parser)
+    add_input(parser)
     parser.add_argument(
         "--tta",
         metavar="VIEWS",
@@ -247,7 +140,7 @@ def _add_predict(verbs: Any) -> None:
 
 
 def _add_series(verbs: Any) -> None:
-    parser = _add_verb(
+    parser = add_verb(
         verbs,
         "series",
         "Train a second stage over the slices of a series in order, on what runs predicted, into submissions/RUN.",
@@ -270,7 +163,7 @@ def _add_series(verbs: Any) -> None:
 
 
 def _add_blend(verbs: Any) -> None:
-    parser = _add_verb(
+    parser = add_verb(
         verbs,
         "blend",
         "Make one run of several that were trained on the same folds, and say what each of them adds.",
@@ -287,7 +180,7 @@ def _add_blend(verbs: Any) -> None:
 
 
 def _add_calibrate(verbs: Any) -> None:
-    parser = _add_verb(
+    parser = add_verb(
         verbs,
         "calibrate",
         "Fit a run's probabilities to its out-of-fold labels, judged by patients apart; for 'submit --calibrated'.",
@@ -303,7 +196,7 @@ def _add_calibrate(verbs: Any) -> None:
 
 
 def _add_studies(verbs: Any) -> None:
-    parser = _add_verb(
+    parser = add_verb(
         verbs,
         "studies",
         "Write studies.csv, a run's answers for whole studies: highest slice, noisy-or, majority, and a learned one.",
@@ -313,20 +206,20 @@ def _add_studies(verbs: Any) -> None:
 
 
 def _add_headers(verbs: Any) -> None:
-    parser = _add_verb(
+    parser = add_verb(
         verbs,
         "headers",
         "Print how well header fields alone predict the labels: what a shortcut past the pixels could give.",
         "hemorrhage headers input",
     )
-    _add_input(parser)
+    add_input(parser)
     parser.add_argument("--with-position", action="store_true", help="also where a slice lies in its series")
     parser.add_argument("--folds", type=int, default=5, metavar="N", help="folds of patients (default 5)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
 
 
 def _add_submit(verbs: Any) -> None:
-    parser = _add_verb(
+    parser = add_verb(
         verbs,
         "submit",
         "Write and check submission.csv from a run's test predictions. Nothing is uploaded.",
@@ -343,7 +236,7 @@ def _add_submit(verbs: Any) -> None:
 
 
 def _add_score(verbs: Any) -> None:
-    parser = _add_verb(
+    parser = add_verb(
         verbs,
         "score",
         "Score a submission against answers, both Kaggle's long CSV.",
@@ -365,7 +258,7 @@ def _add_score(verbs: Any) -> None:
 
 
 def _add_demo(verbs: Any) -> None:
-    parser = _add_verb(
+    parser = add_verb(
         verbs,
         "demo",
         "Run the whole competition on a phantom data set: phantom, train, predict, submit, score.",
@@ -375,10 +268,10 @@ def _add_demo(verbs: Any) -> None:
 
 
 _ADDERS = (
-    _add_phantom,
-    _add_audit,
-    _add_prepare,
-    _add_merge,
+    add_phantom,
+    add_audit,
+    add_prepare,
+    add_merge,
     _add_train,
     _add_lr_find,
     _add_probe,
@@ -392,7 +285,3 @@ _ADDERS = (
     _add_score,
     _add_demo,
 )
-
-
-def _add_input(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", type=Path, metavar="INPUT", help="folder with the data in it or below it")

@@ -2,14 +2,12 @@
 
 import argparse
 import json
-import logging
 import math
 import os
 import shlex
 import shutil
 import signal
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -18,7 +16,7 @@ from typing import Any
 
 from hemorrhage.arguments import build_parser
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.pipeline.console import Console, LineBar, unit_of
+from hemorrhage.terminal import load_keras_quietly, open_console
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,34 +50,10 @@ def _leave_at_once(status: int) -> None:
         os._exit(status)
 
 
-def _load_keras_quietly() -> None:
-    """Loads Keras and its backend, holding back what they write to stderr meanwhile unless loading fails.
-
-    TensorFlow's C++ code prints notes on CPU features and absent GPUs before any setting can silence it; among them
-    an error of this program would no longer be one clear line.
-    """
-    shown = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            from hemorrhage.models.devices import count_gpus
-
-            count_gpus()
-            # It warns of every network of an ensemble as a retracing.
-            logging.getLogger("tensorflow").setLevel(logging.ERROR)
-        except (ImportError, OSError, RuntimeError):  # what a library that cannot load raises
-            held.seek(0)
-            os.write(shown, held.read())
-            raise
-        finally:
-            os.dup2(shown, 2)
-            os.close(shown)
-
-
 def _phantom(options: argparse.Namespace) -> int:
     from hemorrhage.pipeline.phantom import write_phantom
 
-    console, patients = _console(), options.patients
+    console, patients = open_console(), options.patients
     summary = write_phantom(
         options.out,
         patients,
@@ -96,7 +70,7 @@ def _phantom(options: argparse.Namespace) -> int:
 def _audit(options: argparse.Namespace) -> int:
     from hemorrhage.pipeline.audit import audit, format_facts
 
-    findings = audit(options.input, options.quick, _console())
+    findings = audit(options.input, options.quick, open_console())
     if options.json:
         print(json.dumps({"facts": findings.facts, "unsafe": findings.unsafe, "warnings": findings.warnings}, indent=2))
     else:
@@ -118,7 +92,7 @@ def _prepare(options: argparse.Namespace) -> int:
     choice = _parse_shard(options.shard) if options.shard else None
     data_set = find_data_to_prepare(options.input)
     manifest = prepare(
-        data_set, options.out, settings, choice, options.workers, options.cluster, _console(), options.max_missing
+        data_set, options.out, settings, choice, options.workers, options.cluster, open_console(), options.max_missing
     )
     if manifest is None:
         print(f"wrote part {options.shard} into {options.out}\nnext: {_program()} merge STORE {options.out} ...")
@@ -139,7 +113,7 @@ def _parse_shard(text: str) -> Any:
 def _merge(options: argparse.Namespace) -> int:
     from hemorrhage.pipeline.prepare import describe_store, merge
 
-    manifest = merge(options.store, options.parts, _console(), options.max_missing)
+    manifest = merge(options.store, options.parts, open_console(), options.max_missing)
     _say_store(describe_store(manifest, options.store), manifest.slices["train"] > 0, options.store)
     return 0
 
@@ -175,19 +149,19 @@ def _train(options: argparse.Namespace) -> int:
     resolve_config(options.preset, given)  # a wrong word is refused before the input is looked for
     found = find_input(options.input)
     config = resolve_config(options.preset, found.defaults() | given)
-    _load_keras_quietly()
+    load_keras_quietly()
     from hemorrhage.pipeline.segments import NEVER, Deadline, TimeIsUp
     from hemorrhage.pipeline.train import train
 
     if options.plan:
         from hemorrhage.pipeline.plan import describe_plan, plan_training
 
-        print(describe_plan(plan_training(found, config, _console())))
+        print(describe_plan(plan_training(found, config, open_console())))
         return 0
     deadline = Deadline(started + 3600 * options.max_hours) if options.max_hours is not None else NEVER
 
     try:
-        run = train(found, options.run, config, options.resume, sys.argv, _console(), deadline)
+        run = train(found, options.run, config, options.resume, sys.argv, open_console(), deadline)
     except TimeIsUp as stop:
         print(f"stopped in good order after {options.max_hours:g} hours: {stop}\nnext: the same words with --resume")
         return 0
@@ -206,10 +180,10 @@ def _lr_find(options: argparse.Namespace) -> int:
     resolve_config(options.preset, given)  # a wrong word is refused before the input is looked for
     found = find_input(options.input)
     config = resolve_config(options.preset, found.defaults() | given)
-    _load_keras_quietly()
+    load_keras_quietly()
     from hemorrhage.pipeline.lr_find import find_rate, format_range_test, write_range_test
 
-    console = _console()
+    console = open_console()
     test = find_rate(found, config, options.low, options.high, console)
     for path in write_range_test(test, options.out):
         print(f"wrote {path}")
@@ -239,23 +213,23 @@ def _probe(options: argparse.Namespace) -> int:
     if is_model:
         resolve_config("default", given)  # a wrong word is refused before the input is looked for
     found = find_input(options.input)
-    _load_keras_quietly()
+    load_keras_quietly()
     from hemorrhage.pipeline.probe import format_probe, probe_model, probe_run, probe_to_json
 
     if is_model:
         config = resolve_config("default", found.defaults() | given)
-        result = probe_model(found, config, options.limit, _console())
+        result = probe_model(found, config, options.limit, open_console())
     else:
-        result = probe_run(require_trained(run), found, options.limit, options.folds, options.seed, _console())
+        result = probe_run(require_trained(run), found, options.limit, options.folds, options.seed, open_console())
     print(json.dumps(probe_to_json(result), indent=2) if options.json else format_probe(result))
     return 0
 
 
 def _predict(options: argparse.Namespace) -> int:
-    _load_keras_quietly()
+    load_keras_quietly()
     from hemorrhage.pipeline.predict import predict
 
-    for path in predict(options.run, options.input, options.tta, options.out, _console(), options.embeddings):
+    for path in predict(options.run, options.input, options.tta, options.out, open_console(), options.embeddings):
         print(f"wrote {path}")
         if path.name == "test.parquet" and options.out is None:
             print(f"next: {_program()} submit {options.run}")
@@ -267,10 +241,10 @@ def _series(options: argparse.Namespace) -> int:
 
     flags = {key: value for key in ("on", "model") if (value := getattr(options, key)) is not None}
     settings = parse_settings(options.set) | flags
-    _load_keras_quietly()
+    load_keras_quietly()
     from hemorrhage.pipeline.series import train_series
 
-    run = train_series(options.runs, options.run or f"{options.runs[0]}-series", settings, _console())
+    run = train_series(options.runs, options.run or f"{options.runs[0]}-series", settings, open_console())
     print(f"wrote {run.folder}")
     if run.test_path.is_file():
         print(f"next: {_program()} submit {run.folder.name}")
@@ -280,7 +254,7 @@ def _series(options: argparse.Namespace) -> int:
 def _blend(options: argparse.Namespace) -> int:
     from hemorrhage.pipeline.blend import blend_runs
 
-    run = blend_runs(options.blend_name, options.runs, options.how, _console())
+    run = blend_runs(options.blend_name, options.runs, options.how, open_console())
     print(f"wrote {run.folder}")
     if run.test_path.is_file():
         print(f"next: {_program()} submit {run.folder.name}")
@@ -290,7 +264,7 @@ def _blend(options: argparse.Namespace) -> int:
 def _calibrate(options: argparse.Namespace) -> int:
     from hemorrhage.pipeline.calibrate import calibrate
 
-    for path in calibrate(options.run, options.kind, _console()):
+    for path in calibrate(options.run, options.kind, open_console()):
         print(f"wrote {path}")
     print(f"next: {_program()} submit {options.run} --calibrated")
     return 0
@@ -299,7 +273,7 @@ def _calibrate(options: argparse.Namespace) -> int:
 def _studies(options: argparse.Namespace) -> int:
     from hemorrhage.pipeline.studies import answer_studies
 
-    for path in answer_studies(options.run, _console()):
+    for path in answer_studies(options.run, open_console()):
         print(f"wrote {path}")
     return 0
 
@@ -307,7 +281,7 @@ def _studies(options: argparse.Namespace) -> int:
 def _headers(options: argparse.Namespace) -> int:
     from hemorrhage.pipeline.headers import format_headers, headers_to_json, measure_headers
 
-    result = measure_headers(options.input, options.with_position, options.folds, _console())
+    result = measure_headers(options.input, options.with_position, options.folds, open_console())
     print(json.dumps(headers_to_json(result), indent=2) if options.json else format_headers(result))
     return 0
 
@@ -315,7 +289,7 @@ def _headers(options: argparse.Namespace) -> int:
 def _submit(options: argparse.Namespace) -> int:
     from hemorrhage.pipeline.submit import submit
 
-    submission = submit(options.run, options.allow_missing, options.clip, _console(), options.calibrated)
+    submission = submit(options.run, options.allow_missing, options.clip, open_console(), options.calibrated)
     filled = f", {len(submission.filled)} of them with the training prevalence" if submission.filled else ""
     print(f"wrote {submission.path}: {submission.slices} slices{filled}; checked")
     return 0
@@ -331,43 +305,11 @@ def _score(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    _load_keras_quietly()
+    load_keras_quietly()
     from hemorrhage.pipeline.demo import demo
 
-    demo(options.quick, _console())
+    demo(options.quick, open_console())
     return 0
-
-
-def _console() -> Console:
-    from tqdm import tqdm
-
-    def open_bar(total: int, what: str) -> Any:
-        # A bar is redrawn, so that in a log lines are better.
-        if not sys.stderr.isatty():
-            return LineBar(total, what, _print_progress)
-        return tqdm(total=total, desc=what, unit=f" {unit_of(what)}", leave=False, file=sys.stderr)
-
-    return Console(say=_print_line, warn=_warn_once(), bar=open_bar)
-
-
-def _print_progress(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _print_line(text: str) -> None:
-    print(text, flush=True)
-
-
-def _warn_once() -> Callable[[str], None]:
-    """Returns what prints a warning the first time that it is given, and nothing when it is repeated."""
-    said: set[str] = set()
-
-    def warn(text: str) -> None:
-        if text not in said:
-            said.add(text)
-            print(f"warning: {text}", file=sys.stderr, flush=True)
-
-    return warn
 
 
 _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {

@@ -52,14 +52,9 @@ def predict_slices(
     unreadable: dict[str, str] = {}
     read_ids: list[str] = []
     parts = [np.empty((0, len(LABELS)))]
-    for chunk in _read_chunks(source, image_ids, batch_size * _BATCHES_A_CALL, workers):
-        images = {image_id: image for image_id, image in chunk if isinstance(image, np.ndarray)}
-        unreadable |= {image_id: error.cause for image_id, error in chunk if isinstance(error, DicomError)}
-        if images:
-            read_ids += images
-            parts.append(_predict_mean(networks, np.stack(list(images.values())), views, batch_size))
-        if advance is not None:
-            advance(len(chunk))
+    for images in _read_images(source, image_ids, batch_size, workers, unreadable, advance):
+        read_ids += images
+        parts.append(_predict_mean(networks, np.stack(list(images.values())), views, batch_size))
     return SlicePredictions(np.array(read_ids, dtype=object), np.concatenate(parts), unreadable)
 
 
@@ -107,18 +102,13 @@ def embed_slices(
     unreadable: dict[str, str] = {}
     read_ids: list[str] = []
     parts: list[list[Embedding]] = [[] for _ in views]
-    for chunk in _read_chunks(source, image_ids, batch_size * _BATCHES_A_CALL, workers):
-        images = {image_id: image for image_id, image in chunk if isinstance(image, np.ndarray)}
-        unreadable |= {image_id: error.cause for image_id, error in chunk if isinstance(error, DicomError)}
+    for images in _read_images(source, image_ids, batch_size, workers, unreadable, advance):
         read_ids += images
         for part, view in zip(parts, views, strict=True):
-            if images:
-                seen = np.stack([apply_view(image, view) for image in images.values()])
-                features, probabilities = both.predict(seen, batch_size=batch_size, verbose=0)
-                natural = correct_resampling(probabilities, network.rates)
-                part.append(Embedding(features.astype(np.float16), natural))
-        if advance is not None:
-            advance(len(chunk))
+            seen = np.stack([apply_view(image, view) for image in images.values()])
+            features, probabilities = both.predict(seen, batch_size=batch_size, verbose=0)
+            natural = correct_resampling(probabilities, network.rates)
+            part.append(Embedding(features.astype(np.float16), natural))
     return SliceEmbeddings(np.array(read_ids, dtype=object), [_join(part) for part in parts], unreadable)
 
 
@@ -128,6 +118,27 @@ def _join(parts: Sequence[Embedding]) -> Embedding:
     return Embedding(
         np.concatenate([part.features for part in parts]), np.concatenate([part.probabilities for part in parts])
     )
+
+
+def _read_images(
+    source: WindowedSource,
+    image_ids: np.ndarray,
+    batch_size: int,
+    workers: int,
+    unreadable: dict[str, str],
+    advance: Callable[[int], object] | None,
+) -> Iterator[dict[str, np.ndarray]]:
+    """Yields the images that can be read, some batches at a time, and adds to `unreadable` why others cannot.
+
+    `advance` is told of each lot when the caller has come back for the next.
+    """
+    for chunk in _read_chunks(source, image_ids, batch_size * _BATCHES_A_CALL, workers):
+        images = {image_id: image for image_id, image in chunk if isinstance(image, np.ndarray)}
+        unreadable |= {image_id: error.cause for image_id, error in chunk if isinstance(error, DicomError)}
+        if images:
+            yield images
+        if advance is not None:
+            advance(len(chunk))
 
 
 _Read = tuple[str, np.ndarray | DicomError]

@@ -16,7 +16,7 @@ from hemorrhage.files import read_json, read_object, write_json
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.predictions import fill_predictions
 from hemorrhage.pipeline.predictors import Opener, Predictor
-from hemorrhage.pipeline.runs import Run, find_run, hash_folds, locking, name_run, read_folds, require_same_folds
+from hemorrhage.pipeline.runs import Run, beginning, find_run, hash_folds, read_folds, require_same_folds
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,7 @@ def blend_runs(name: str, names: Sequence[str], how: str, console: Console) -> R
         raise HemorrhageError(f"Expected each run once, received {', '.join(names)}.")
     runs = [find_run(one) for one in names]
     require_same_folds(runs)
-    run = name_run(name)
-    with locking(run):
-        if run.folder.exists() and any(run.folder.iterdir()):
-            raise HemorrhageError(f"{run.folder}: this run exists. Choose another name.")
+    with beginning(name) as run:
         _blend_locked(run, runs, how, console)
     return run
 

@@ -192,6 +192,16 @@ def locking(run: Run) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def beginning(name: str) -> Iterator[Run]:
+    """Yields the run `name`, held as by locking; raises HemorrhageError where its folder has anything in it."""
+    run = name_run(name)
+    with locking(run):
+        if run.folder.exists() and any(run.folder.iterdir()):
+            raise HemorrhageError(f"{run.folder}: this run exists. Choose another name.")
+        yield run
+
+
 def has_epochs(run: Run) -> bool:
     """Returns whether a run, or any fold of it, has learned something: an epoch, or a checkpoint within one."""
     folders = [run.folder, *run.folder.glob("fold-*")]

@@ -27,10 +27,9 @@ from hemorrhage.pipeline.predictions import fill_predictions
 from hemorrhage.pipeline.predictors import fold_numbers
 from hemorrhage.pipeline.runs import (
     Run,
+    beginning,
     find_run,
     hash_folds,
-    locking,
-    name_run,
     read_config,
     read_folds,
     require_same_folds,
@@ -84,10 +83,7 @@ def train_series(names: Sequence[str], name: str, settings: Mapping[str, str], c
             f"Expected one run for a second stage on embeddings, received {len(runs)}: features of different networks "
             "have nothing in common. Train a series run on each, and blend them."
         )
-    run = name_run(name)
-    with locking(run):
-        if run.folder.exists() and any(run.folder.iterdir()):
-            raise HemorrhageError(f"{run.folder}: this run exists. Choose another --run.")
+    with beginning(name) as run:
         _train_locked(run, runs, config, console)
     return run
 
