@@ -1,11 +1,14 @@
 """`make ladder`: what each rung from the prior to the calibrated series model gives, on one fixed phantom set.
 
-    python -m tests.bench.ladder [--patients 300] [--model compact] [--size 128] [--epochs 20] [--folder ladder]
+    python -m tests.bench.ladder [--patients 600] [--model compact] [--size 128] [--epochs 12] [--folder ladder]
     python -m tests.bench.ladder --table        # from the predictions kept in the folder
 
 The folder gets the phantoms, their store, ladder.json, and each rung's test predictions as a small Parquet, from which
 anyone can compute the table again. Test patients are those of the phantom's plan; no rung learns or chooses anything
 from them. What is there already is not made again.
+
+Networks of all folds are begun on single slices. From these the rung `slice` goes on as it was and the rung `context`
+with the slices next to each, for the same few epochs at the same rates: what sets them apart is the context alone.
 """
 
 import argparse
@@ -15,7 +18,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -34,7 +36,8 @@ from hemorrhage.pipeline.inputs import StoreInput, find_input
 from hemorrhage.pipeline.phantom import ANSWERS_CSV
 from hemorrhage.pipeline.predictors import NetworkPredictor, open_networks
 from hemorrhage.pipeline.runs import find_run, read_folds
-from hemorrhage.pipeline.second_stage import SeriesConfig, apply_stage, choose_shares, fit_stage, mix, see_predictions
+from hemorrhage.pipeline.second_stage import SeriesConfig, Stage, apply_stage, fit_stage, see_predictions
+from hemorrhage.pipeline.series import Answers, cross_fit
 
 SEED = 21
 FOLDS = 3
@@ -68,10 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0 after printing the table and writing ladder.json."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.ladder")
     parser.add_argument("--folder", type=Path, default=Path("ladder"))
-    parser.add_argument("--patients", type=int, default=300)
+    parser.add_argument("--patients", type=int, default=600)
     parser.add_argument("--model", default="compact")
     parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--table", action="store_true", help="only compute the table from the kept predictions")
     options = parser.parse_args(arguments)
     setting = Setting(options.folder, options.patients, options.model, options.size, options.epochs)
@@ -123,9 +126,10 @@ def climb(setting: Setting) -> Iterator[tuple[str, pd.DataFrame]]:
     prior = found.read_training(0.0, SILENT).table[list(LABELS)].mean()
     yield "prior", test[_KEYS].assign(**prior)
     yield "headers", predict_headers(found, test)
-    below = train_once(setting, "slice", ["--fold", "0"])
+    begin(setting)
+    below = go_on(setting, "slice", ["--fold", "0"])
     yield "slice", _keep(one_view(below).predict(test, found.build_source, "test slices"))
-    context = train_once(setting, "context", ["--fold", "all", "--set", "context=stack"])
+    context = go_on(setting, "context", ["--fold", "all", "--set", "context=stack"])
     first = replace(context, networks={0: context.networks[0]})
     alone = one_view(first).predict(test, found.build_source, "test slices")
     yield "context", _keep(alone)
@@ -146,13 +150,26 @@ def climb(setting: Setting) -> Iterator[tuple[str, pd.DataFrame]]:
 _KEYS = ["image_id", "patient_id"]
 
 
-def train_once(setting: Setting, name: str, words: Sequence[str]) -> NetworkPredictor:
-    """Returns the networks of a run of the ladder, trained where it is not there yet or was broken off."""
-    given = ["--model", setting.model, "--run", setting.run(name), "--epochs", str(setting.epochs)]
-    drawn = ["--folds", str(FOLDS), "--set", "draw=fractions", "--set", "negative_keep=0.35"]
-    course = ["--set", "average_epochs=1,1,1", "--set", "learning_rate_decay=0.87"]
-    call("train", str(setting.store), *given, *drawn, *course, *words, "--resume")
+def begin(setting: Setting) -> None:
+    """Trains the networks that both the rung of slices and that of context begin with."""
+    course = ["--epochs", str(setting.epochs), "--set", "learning_rate_decay=0.82"]
+    train_once(setting, "begin", ["--fold", "all", *course])
+
+
+def go_on(setting: Setting, name: str, words: Sequence[str]) -> NetworkPredictor:
+    """Returns networks that began as those of `begin`, at a lower rate and for less than half of their epochs."""
+    course = ["--epochs", str(max(3, setting.epochs * 5 // 12)), "--set", "average_epochs=1,1,1"]
+    rates = ["--set", "learning_rate=5e-4", "--set", "learning_rate_decay=0.7"]
+    weights = ["--weights", str(find_run(setting.run("begin")).folder)]
+    train_once(setting, name, [*words, *course, *rates, *weights])
     return open_networks(find_run(setting.run(name)), _TTA, SILENT)
+
+
+def train_once(setting: Setting, name: str, words: Sequence[str]) -> None:
+    """Trains the networks of a run of the ladder, where it is not there yet or was broken off."""
+    given = ["--model", setting.model, "--run", setting.run(name), "--folds", str(FOLDS)]
+    drawn = ["--set", "draw=fractions", "--set", "negative_keep=0.35"]
+    call("train", str(setting.store), *given, *drawn, *words, "--resume")
 
 
 def one_view(predictor: NetworkPredictor) -> NetworkPredictor:
@@ -172,32 +189,35 @@ def predict_held_out(setting: Setting, found: StoreInput, predictor: NetworkPred
 
 
 @dataclass(frozen=True)
-class Stage:
-    """The series models of all folds, their shares by label, and the calibration of what they say out of fold."""
+class Above:
+    """The second stages of all folds, and the calibration of what they say out of fold."""
 
-    models: Sequence[keras.Model]
-    shares: np.ndarray
+    stages: Sequence[Stage]
     calibration: Calibration
 
     def answer(self, table: pd.DataFrame) -> np.ndarray:
-        """Returns the mean of the series models on a prediction table, mixed with it by label: N x 6."""
-        seen = see_predictions([table])
-        return mix(seen.probabilities, apply_stage(self.models, seen), self.shares)
+        """Returns the mean of the second stages on a prediction table: N x 6."""
+        return np.mean([stage.answer(see_predictions([table])) for stage in self.stages], axis=0)
 
 
-def fit_second_stage(held_out: pd.DataFrame, truth: np.ndarray) -> Stage:
+def fit_second_stage(held_out: pd.DataFrame, truth: np.ndarray) -> Above:
     """Returns second stages on out-of-fold predictions and their calibration, judged by patients they did not see."""
     config = SeriesConfig()
-    seen, folds = see_predictions([held_out]), held_out["fold"].to_numpy()
-    models = [fit_stage(seen.select(folds != fold), truth[folds != fold], config) for fold in range(FOLDS)]
+    seen = see_predictions([held_out])
+    known = seen.table.assign(**dict(zip(LABELS, truth.T, strict=True)))
+    folds = split_folds(known, config.folds, config.seed)["fold"].to_numpy()
+    models = [fit_stage(seen.select(folds != fold), truth[folds != fold], config) for fold in range(config.folds)]
     own = np.empty(truth.shape)
     for fold, model in enumerate(models):
         own[folds == fold] = apply_stage([model], seen.select(folds == fold))
-    shares = choose_shares(truth, seen.probabilities, own)
-    chosen = mix(seen.probabilities, own, shares)
+    mixtures = cross_fit(Answers(seen.table, seen.probabilities, own), truth, folds, SILENT)
+    stages = [Stage(model, mixtures[fold]) for fold, model in enumerate(models)]
+    chosen = np.empty(truth.shape)
+    for fold, stage in enumerate(stages):
+        chosen[folds == fold] = stage.answer(seen.select(folds == fold))
     best = min(try_kinds(truth, chosen, folds, KINDS), key=lambda trial: trial.weighted_log_loss)
-    print(f"series model's share by label: {shares}; calibration: {best.kind}", flush=True)
-    return Stage(models, shares, finish_calibration(truth, chosen, best))
+    print(f"weights by label, fold 0: {mixtures[0].weights.round(2).tolist()}; calibration: {best.kind}", flush=True)
+    return Above(stages, finish_calibration(truth, chosen, best))
 
 
 def predict_headers(found: StoreInput, test: pd.DataFrame) -> pd.DataFrame:

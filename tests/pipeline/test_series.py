@@ -14,8 +14,8 @@ from hemorrhage.pipeline.console import SILENT
 from hemorrhage.pipeline.inputs import find_input
 from hemorrhage.pipeline.predict import predict
 from hemorrhage.pipeline.runs import Run, find_run, read_folds
-from hemorrhage.pipeline.second_stage import SeriesConfig, choose_shares, see_predictions
-from hemorrhage.pipeline.series import gather_embeddings, gather_probabilities, train_series
+from hemorrhage.pipeline.second_stage import SeriesConfig, fit_mixture, see_predictions
+from hemorrhage.pipeline.series import Answers, cross_fit, gather_embeddings, gather_probabilities, train_series
 from hemorrhage.pipeline.submit import submit
 from hemorrhage.pipeline.train import train
 from tests.pipeline.conftest import TINY
@@ -106,12 +106,45 @@ def test_slices_that_could_not_be_read_stay_without_a_prediction(folded: Run) ->
     assert found["any"].isna().tolist() == [place == 3 for place in range(12)]
 
 
-def test_a_series_model_is_chosen_where_it_is_better_label_by_label() -> None:
-    truth = np.tile([[1], [0]], (50, 6))
+def one_series(patients: int, slices: int) -> pd.DataFrame:
+    patient = np.repeat(np.arange(patients), slices).astype(str)
+    z_mm = np.tile(np.arange(slices) * 5.0, patients)
+    ids = [f"i{row:04d}" for row in range(patients * slices)]
+    return pd.DataFrame({"image_id": ids, "patient_id": patient, "series_id": patient, "z_mm": z_mm})
+
+
+def test_each_label_gets_what_is_best_for_it() -> None:
+    table = one_series(10, 8)
+    truth = np.tile(np.repeat([[1], [0]], 8, axis=0), (5, 6))
     good, bad = np.where(truth, 0.9, 0.1), np.where(truth, 0.4, 0.6)
     slices, series = good.copy(), bad.copy()
     slices[:, 2], series[:, 2] = bad[:, 2], good[:, 2]
-    assert choose_shares(truth, slices, series).tolist() == [0, 0, 1, 0, 0, 0]
+    mixture = fit_mixture(truth, table, slices, series)
+    assert mixture.weights[2] == pytest.approx([0, 0, 1], abs=1e-3)
+    assert mixture.weights[[0, 1, 3, 4, 5], 2] == pytest.approx(0, abs=1e-3)
+    assert mixture.weights.sum(axis=1) == pytest.approx(1)
+
+
+def test_noise_along_a_series_is_smoothed_away() -> None:
+    table = one_series(40, 12)
+    truth = np.tile(np.repeat([[1], [0]], 12, axis=0), (20, 6))
+    rng = np.random.default_rng(0)
+    slices = np.clip(np.where(truth, 0.7, 0.3) + rng.normal(0, 0.25, truth.shape), 0.02, 0.98)
+    mixture = fit_mixture(truth, table, slices, np.full(truth.shape, 0.5))
+    assert (mixture.sigmas_mm >= 10).all()
+    assert (mixture.weights[:, 1] > 0.9).all()
+
+
+def test_no_fold_has_a_say_in_its_own_mixture() -> None:
+    table = one_series(10, 8)
+    truth = np.tile(np.repeat([[1], [0]], 8, axis=0), (5, 6))
+    folds = np.repeat(np.arange(5) % 2, 16)
+    good, bad = np.where(truth, 0.9, 0.1), np.where(truth, 0.4, 0.6)
+    # The series model is good in fold 0 alone: of that fold 1 learns, and fold 0 learns of fold 1 that it is bad.
+    series = np.where(folds[:, np.newaxis] == 0, good, bad)
+    mixtures = cross_fit(Answers(table, 1 - series, series), truth, folds, SILENT)
+    assert mixtures[0].weights[:, 2] == pytest.approx(0, abs=1e-3)
+    assert mixtures[1].weights[:, 2] == pytest.approx(1, abs=1e-3)
 
 
 def test_two_runs_are_seen_side_by_side() -> None:

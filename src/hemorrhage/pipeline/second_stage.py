@@ -7,16 +7,17 @@ import keras
 import numpy as np
 import pandas as pd
 
+from hemorrhage.data.blending import blend, fit_weights
 from hemorrhage.data.labels import LABELS
-from hemorrhage.data.metrics import label_log_losses
-from hemorrhage.data.series import PLACE_FEATURES, describe_places, list_series
+from hemorrhage.data.series import PLACE_FEATURES, describe_places, fit_smoothing, list_series, smooth_along_z
 from hemorrhage.models.series import SERIES_MODELS, Shape, SliceSequence, predict_sequences, to_log_odds
 from hemorrhage.models.series_training import Course, Example, fit_reduction, fit_series_model
 from hemorrhage.pipeline.settings import require
 
 SOURCES = ("probabilities", "embeddings")
 
-_SHARES = np.linspace(0, 1, 5)
+PARTS = ("slice", "smoothed", "series")
+"""What the output of a second stage is a mixture of."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class SeriesConfig:
     learning_rate: float = 3e-3
     # The deviation of what is added to log odds in training.
     noise: float = 0.3
+    # On probabilities: how many parts the patients are split into. On embeddings they are the networks' own folds.
+    folds: int = 5
     # Of embeddings: how many principal components are kept.
     components: int = 64
     seed: int = 0
@@ -59,6 +62,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "batch": (1, 1024),
     "learning_rate": (1e-9, 1),
     "noise": (0, 10),
+    "folds": (2, 100),
     "components": (1, 4096),
     "seed": (0, 2**31 - 1),
 }
@@ -126,18 +130,41 @@ def apply_stage(models: Sequence[keras.Model], seen: Seen) -> np.ndarray:
     return total / (len(models) * len(seen.views))
 
 
-def choose_shares(truth: np.ndarray, slice_output: np.ndarray, series_output: np.ndarray) -> np.ndarray:
-    """Returns for each label the share of the series model, 0 to 1 by quarters, with the lowest log loss here.
+@dataclass(frozen=True)
+class Mixture:
+    """How the outputs of PARTS become one: `weights` 6 x 3, and `sigmas_mm`, float64 of 6, that smooth the slices'."""
 
-    The rest is the slice model's. All are N x 6; the result is float64 of 6.
-    """
-    losses = [label_log_losses(truth, mix(slice_output, series_output, np.full(6, share))) for share in _SHARES]
-    return _SHARES[np.argmin(losses, axis=0)]
+    sigmas_mm: np.ndarray
+    weights: np.ndarray
+
+    def apply(self, slices: pd.DataFrame, slice_output: np.ndarray, series_output: np.ndarray) -> np.ndarray:
+        """Returns the mixture, float64 N x 6, of what was said of `slices`, whole series with patient_id and z_mm."""
+        smoothed = smooth_along_z(slice_output, slices, self.sigmas_mm)
+        return blend(np.stack([slice_output, smoothed, series_output]), "weighted", self.weights)
+
+    def to_json(self) -> dict[str, list[object]]:
+        return {"sigmas_mm": self.sigmas_mm.tolist(), "weights": self.weights.tolist()}
 
 
-def mix(slice_output: np.ndarray, series_output: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Returns the mean of two outputs, N x 6, with `shares` of the second by label."""
-    return np.asarray((1 - shares) * slice_output + shares * series_output)
+def fit_mixture(
+    truth: np.ndarray, slices: pd.DataFrame, slice_output: np.ndarray, series_output: np.ndarray
+) -> Mixture:
+    """Returns the mixture of the lowest log loss by label: of held-out slices, or what saw them takes it all."""
+    sigmas_mm = fit_smoothing(truth, slice_output, slices)
+    smoothed = smooth_along_z(slice_output, slices, sigmas_mm)
+    return Mixture(sigmas_mm, fit_weights(truth, np.stack([slice_output, smoothed, series_output])))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A series model, and what becomes of its output."""
+
+    model: keras.Model
+    mixture: Mixture
+
+    def answer(self, seen: Seen) -> np.ndarray:
+        """Returns the second stage's probabilities, float64 N x 6."""
+        return self.mixture.apply(seen.table, seen.probabilities, apply_stage([self.model], seen))
 
 
 def _list_sequences(seen: Seen) -> list[tuple[np.ndarray, list[SliceSequence]]]:

@@ -1,8 +1,10 @@
 """The verb series: a second stage over the slices of a series in the order of z, trained on what runs predicted.
 
-On probabilities one model a fold learns from out-of-fold predictions, of one run or several. On embeddings every
-network of a run has a series model of its own, which learns from the patients that the network learned from and answers
-for those that it did not see: features of different networks have nothing in common. Test slices get the mean.
+On probabilities patients are split anew and one model a part learns from the out-of-fold predictions, of one run or
+several, of the other parts. On embeddings every network of a run has a series model of its own, which learns from the
+patients that the network learned from and answers for those that it did not see: features of different networks have
+nothing in common. By label the slices' own output, that output smoothed along z and the series model's are weighted as
+is best on other folds' held-out slices. Test slices get the mean of the folds.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,12 +38,13 @@ from hemorrhage.pipeline.runs import (
     require_trained,
 )
 from hemorrhage.pipeline.second_stage import (
+    PARTS,
+    Mixture,
     Seen,
     SeriesConfig,
     apply_stage,
-    choose_shares,
+    fit_mixture,
     fit_stage,
-    mix,
     see_predictions,
 )
 from hemorrhage.pipeline.settings import convert_settings
@@ -68,6 +71,15 @@ class Answers:
     slice_output: np.ndarray
     series_output: np.ndarray
 
+    def select(self, chosen: np.ndarray) -> "Answers":
+        """Returns what was said of the slices that are `chosen`, bool N."""
+        table = self.table[chosen].reset_index(drop=True)
+        return Answers(table, self.slice_output[chosen], self.series_output[chosen])
+
+    def mix(self, mixture: Mixture) -> np.ndarray:
+        """Returns the mixture of both and of the slices' output smoothed, N x 6."""
+        return mixture.apply(self.table, self.slice_output, self.series_output)
+
 
 def train_series(names: Sequence[str], name: str, settings: Mapping[str, str], console: Console) -> Run:
     """Returns the run `name` after training second stages on what the runs `names` predicted.
@@ -91,37 +103,56 @@ def train_series(names: Sequence[str], name: str, settings: Mapping[str, str], c
 def _train_locked(run: Run, runs: Sequence[Run], config: SeriesConfig, console: Console) -> None:
     labels = read_folds(runs[0]).set_index("image_id")[list(LABELS)]
     gather = gather_embeddings if config.on == "embeddings" else gather_probabilities
-    held_out, answered, tested = [], [], []
+    held_out, folds, tested = [], [], []
     for material in gather(runs, config):
         series, train = material.train.table["series_id"].nunique(), material.train.table
         console.say(f"fold {material.fold}: learning from {len(train)} slices of {series} series")
         model = fit_stage(material.train, _truth_of(labels, train), config)
         save_model(model, run.series_path(material.fold))
         held_out.append(_answer(model, material.held_out))
-        answered.append(material.held_out.table[["image_id"]].assign(fold=material.fold))
+        folds += [material.fold] * len(held_out[-1].table)
         tested += [_answer(model, material.test)] if material.test is not None else []
-    answers = _concatenate(held_out)
-    write_table(run.stage_folds_path, pd.concat(answered, ignore_index=True))
-    shares = _choose(answers, _truth_of(labels, answers.table), console)
+    answers, fold_of = _concatenate(held_out), np.array(folds)
+    truth = _truth_of(labels, answers.table)
+    mixtures = cross_fit(answers, truth, fold_of, console)
+    mixed = _mix_held_out(answers, fold_of, mixtures)
+    _say_losses(truth, answers, mixed, np.mean([mixture.weights for mixture in mixtures.values()], axis=0), console)
+    write_table(run.stage_folds_path, answers.table[["image_id"]].assign(fold=fold_of))
     write_table(run.folds_path, read_folds(runs[0]))
     write_json(run.training_path, read_json(runs[0].training_path))
-    _write_answers(run.out_of_fold_path, runs[0].out_of_fold_path, answers, shares)
+    _write_answers(run.out_of_fold_path, runs[0].out_of_fold_path, answers.table, mixed)
     if tested:
-        _write_answers(run.test_path, runs[0].test_path, _average(tested), shares)
+        values = np.mean([each.mix(one) for each, one in zip(tested, mixtures.values(), strict=True)], axis=0)
+        _write_answers(run.test_path, runs[0].test_path, tested[0].table, values)
     # Last, since by it a folder counts as a run.
     description = {"runs": [one.folder.name for one in runs], "folds_hash": hash_folds(runs[0])}
-    write_json(run.series_json_path, description | {"shares": shares.tolist(), "settings": asdict(config)})
+    kept = {str(fold): mixture.to_json() for fold, mixture in mixtures.items()}
+    write_json(run.series_json_path, description | {"mixtures": kept, "settings": asdict(config)})
+
+
+def cross_fit(answers: Answers, truth: np.ndarray, folds: np.ndarray, console: Console) -> dict[int, Mixture]:
+    """Returns for each fold the mixture that is best on the slices of all others; a fold alone gets its own best."""
+    names = sorted(set(folds.tolist()))
+    if len(names) == 1:
+        console.warn("One fold alone: its out-of-fold loss is flattered by weights fitted to the same slices.")
+    found = {}
+    for fold in names:
+        others = folds != fold if len(names) > 1 else np.ones(len(folds), dtype=bool)
+        part = answers.select(others)
+        found[fold] = fit_mixture(truth[others], part.table, part.slice_output, part.series_output)
+    return found
 
 
 def gather_probabilities(runs: Sequence[Run], config: SeriesConfig) -> Iterator[Material]:
-    """Yields the material of each fold over the out-of-fold predictions of `runs`.
+    """Yields the material of each of `config.folds` parts of the patients over the out-of-fold predictions of `runs`.
 
-    The folds are the runs' own; where only one of these was predicted, its patients are split anew.
+    The parts are drawn anew and not the runs' folds: so a series model learns from what all of the networks say, and
+    from more of the patients.
     """
     seen = see_predictions([_read_predictions(run.out_of_fold_path) for run in runs])
     has_test = all(run.test_path.is_file() for run in runs)
     test = see_predictions([_read_predictions(run.test_path) for run in runs]) if has_test else None
-    folds = _split(seen, read_folds(runs[0]), config.seed)
+    folds = _split(seen, read_folds(runs[0]), config)
     for fold in sorted(set(folds)):
         yield Material(int(fold), seen.select(folds != fold), seen.select(folds == fold), test)
 
@@ -142,12 +173,9 @@ def gather_embeddings(runs: Sequence[Run], config: SeriesConfig) -> Iterator[Mat
         yield Material(fold, seen.select(~is_held_out), seen.select(is_held_out), test)
 
 
-def _split(seen: Seen, folds: pd.DataFrame, seed: int) -> np.ndarray:
+def _split(seen: Seen, folds: pd.DataFrame, config: SeriesConfig) -> np.ndarray:
     known = folds.set_index("image_id").loc[seen.table["image_id"]].reset_index()
-    if known["fold"].nunique() > 1:
-        return known["fold"].to_numpy()
-    patients = known["patient_id"].nunique()
-    return split_folds(known, min(5, patients), seed)["fold"].to_numpy()
+    return split_folds(known, min(config.folds, known["patient_id"].nunique()), config.seed)["fold"].to_numpy()
 
 
 def _read_predictions(path: Path) -> pd.DataFrame:
@@ -172,38 +200,26 @@ def _concatenate(parts: Sequence[Answers]) -> Answers:
     )
 
 
-def _average(parts: Sequence[Answers]) -> Answers:
-    return Answers(
-        parts[0].table,
-        np.mean([part.slice_output for part in parts], axis=0),
-        np.mean([part.series_output for part in parts], axis=0),
-    )
+def _mix_held_out(answers: Answers, folds: np.ndarray, mixtures: Mapping[int, Mixture]) -> np.ndarray:
+    mixed = np.empty(answers.slice_output.shape)
+    for fold, mixture in mixtures.items():
+        mixed[folds == fold] = answers.select(folds == fold).mix(mixture)
+    return mixed
 
 
-def _choose(answers: Answers, truth: np.ndarray, console: Console) -> np.ndarray:
-    """Returns the series model's share by label, after saying how it and smoothing compare with the slices alone."""
-    shares = choose_shares(truth, answers.slice_output, answers.series_output)
+def _say_losses(truth: np.ndarray, answers: Answers, mixed: np.ndarray, weights: np.ndarray, console: Console) -> None:
+    """Says how the slices alone, smoothing, the series models and their mixture compare, and the mean weights."""
     sigmas_mm = fit_smoothing(truth, answers.slice_output, answers.table)
-    outputs = {
-        "slice": answers.slice_output,
-        "smoothed": smooth_along_z(answers.slice_output, answers.table, sigmas_mm),
-        "series": answers.series_output,
-        "chosen": mix(answers.slice_output, answers.series_output, shares),
-    }
-    _say_losses(truth, outputs, shares, console)
-    return shares
-
-
-def _say_losses(truth: np.ndarray, outputs: Mapping[str, np.ndarray], shares: np.ndarray, console: Console) -> None:
-    losses = [label_log_losses(truth, output) for output in outputs.values()]
-    console.say(f"{f'out of fold, {len(truth)} slices':<30}" + "".join(f"{name:>10}" for name in (*outputs, "share")))
+    smoothed = smooth_along_z(answers.slice_output, answers.table, sigmas_mm)
+    outputs = (answers.slice_output, smoothed, answers.series_output, mixed)
+    losses = [label_log_losses(truth, output) for output in outputs]
+    console.say(f"{f'out of fold, {len(truth)} slices':<30}" + "".join(f"{name:>10}" for name in (*PARTS, "mixed")))
     for column, label in enumerate(LABELS):
-        cells = "".join(f"{loss[column]:>10.5f}" for loss in losses)
-        console.say(f"{label:<30}{cells}{shares[column]:>10.2f}")
-    totals = [weighted_log_loss(truth, output) for output in outputs.values()]
+        shares = ", ".join(f"{share:.2f} {name}" for share, name in zip(weights[column], PARTS, strict=True))
+        console.say(f"{label:<30}" + "".join(f"{loss[column]:>10.5f}" for loss in losses) + f"   {shares}")
+    totals = [weighted_log_loss(truth, output) for output in outputs]
     console.say(f"{'weighted log loss':<30}" + "".join(f"{total:>10.5f}" for total in totals))
 
 
-def _write_answers(path: Path, like: Path, answers: Answers, shares: np.ndarray) -> None:
-    values = mix(answers.slice_output, answers.series_output, shares)
-    write_table(path, fill_predictions(read_table(like), answers.table["image_id"].tolist(), values))
+def _write_answers(path: Path, like: Path, table: pd.DataFrame, values: np.ndarray) -> None:
+    write_table(path, fill_predictions(read_table(like), table["image_id"].tolist(), values))

@@ -2,47 +2,47 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 
 from hemorrhage.data.table import read_table
+from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_object
 from hemorrhage.models.weights import read_model
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.predictions import average_predictions, build_empty, fill_predictions
 from hemorrhage.pipeline.predictors import NetworkPredictor, Opener, open_networks
 from hemorrhage.pipeline.runs import Run, find_run
-from hemorrhage.pipeline.second_stage import Seen, SeriesConfig, apply_stage, mix, see_predictions
+from hemorrhage.pipeline.second_stage import Mixture, Seen, SeriesConfig, Stage, see_predictions
 from hemorrhage.pipeline.settings import convert_settings
 
 
 @dataclass(frozen=True)
 class SeriesPredictor:
-    """The runs below, a series model a fold, and the series models' share of the output by label.
+    """The runs below, and a second stage a fold.
 
-    `folds` has for each image id of the runs' held-out slices the fold whose series model did not see its patient.
+    `folds` has for each image id of the runs' held-out slices the fold whose stage did not learn from its patient.
     """
 
     below: Sequence[NetworkPredictor]
-    models: Mapping[int, keras.Model]
+    stages: Mapping[int, Stage]
     folds: pd.Series
     config: SeriesConfig
-    shares: np.ndarray
 
     def predict(self, slices: pd.DataFrame, opener: Opener, what: str) -> pd.DataFrame:
-        """Returns the mean over the series models of all folds."""
+        """Returns the mean over the second stages of all folds."""
         if self.config.on == "embeddings":
-            tables = [self._predict_embeddings(fold, slices, opener, what) for fold in self.models]
+            tables = [self._predict_embeddings(fold, slices, opener, what) for fold in self.stages]
             return average_predictions(tables, [1.0] * len(tables))
         tables = [below.predict(slices, opener, what) for below in self.below]
-        return self._answer(tables[0], see_predictions(tables), list(self.models))
+        return self._answer(tables[0], see_predictions(tables), list(self.stages))
 
     def predict_held_out(self, slices: pd.DataFrame, opener: Opener) -> pd.DataFrame:
-        """Returns the predictions of the slices of each series model's fold, which it did not learn from."""
+        """Returns the predictions of the slices of each stage's fold, which it did not learn from."""
         known = slices[slices["image_id"].isin(self.folds.index)]
-        of_fold = {fold: known[(self.folds.loc[known["image_id"]] == fold).to_numpy()] for fold in self.models}
+        of_fold = {fold: known[(self.folds.loc[known["image_id"]] == fold).to_numpy()] for fold in self.stages}
         if self.config.on == "embeddings":
             parts = [
                 self._predict_embeddings(fold, part, opener, f"held-out slices of fold {fold}")
@@ -63,8 +63,7 @@ class SeriesPredictor:
         return self._answer(own[0], see_predictions(own), [fold])
 
     def _answer(self, template: pd.DataFrame, seen: Seen, folds: Sequence[int]) -> pd.DataFrame:
-        series_output = apply_stage([self.models[fold] for fold in folds], seen)
-        values = mix(seen.probabilities, series_output, self.shares)
+        values = np.mean([self.stages[fold].answer(seen) for fold in folds], axis=0)
         return fill_predictions(template, seen.table["image_id"].tolist(), values)
 
 
@@ -73,7 +72,17 @@ def open_series(run: Run, tta: str | None, console: Console) -> SeriesPredictor:
     described = read_object(run.series_json_path, "Run 'hemorrhage series' again.")
     below = [open_networks(find_run(name), tta, console) for name in described["runs"]]
     folds = [int(path.stem.rpartition("-")[2]) for path in sorted(run.folder.glob("models/series-*.keras"))]
-    models = {fold: read_model(run.series_path(fold)) for fold in folds}
+    stages = {fold: Stage(read_model(run.series_path(fold)), _read_mixture(run, described, fold)) for fold in folds}
     config = SeriesConfig(**convert_settings(SeriesConfig, described["settings"]))
     kept = read_table(run.stage_folds_path).set_index("image_id")["fold"]
-    return SeriesPredictor(below, models, kept, config, np.array(described["shares"]))
+    return SeriesPredictor(below, stages, kept, config)
+
+
+def _read_mixture(run: Run, described: Mapping[str, Any], fold: int) -> Mixture:
+    found = described.get("mixtures", {}).get(str(fold))
+    if found is None:
+        raise HemorrhageError(
+            f"{run.series_json_path}: expected the mixture of fold {fold}, found none: an older version wrote it. "
+            "Run 'hemorrhage series' again."
+        )
+    return Mixture(np.array(found["sigmas_mm"]), np.array(found["weights"]))
