@@ -2,25 +2,35 @@
 MODEL ?= effb4
 INPUT ?= input
 RUN ?= $(MODEL)
+# Several runs, and the run that a verb makes of them; some systems have a NAME of their own in the environment.
+RUNS ?= $(RUN)
+NAME = $(RUN)-$@
 OUT ?= input/phantom
 STORE ?= stores/256
+PARTS ?= stores/part-0 stores/part-1
 SHEETS ?= sheets
 PICTURE ?= spectra.png
 ANSWERS ?= $(INPUT)/stage_2_test_answers.csv
 # More flags for the verb, such as ARGS="--epochs 2 --size 128".
 ARGS ?=
+# Kaggle: the kernel of push, the name there, and DRY=1 to see what would be sent. A shell has a USER of its own, which
+# is no name on Kaggle: only the one of the command line counts.
+KERNEL ?=
+KAGGLE_USER = $(if $(findstring command,$(origin USER)),--user $(USER))
+KAGGLE_FLAGS = $(if $(filter-out 0,$(DRY)),--dry-run) $(ARGS)
 
 PYTHON := .venv/bin/python
 HEMORRHAGE := .venv/bin/hemorrhage
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-quick phantom audit prepare train predict submit score bench bench-size bench-table bench-gpu bench-backbones realism spectra transfer pictures ladder ship check format test clean
+.PHONY: help setup demo demo-quick phantom audit headers prepare merge lr-find train predict probe series select blend calibrate studies submit score kaggle-dataset push upload download bench bench-size bench-table bench-gpu bench-backbones realism spectra transfer pictures ladder ship check format test clean
 
 help: ## this list
 	@echo "Intracranial hemorrhage in head CT: from DICOM to submission.csv. Not for clinical use."
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 22
-	@echo "Variables: MODEL=$(MODEL) INPUT=$(INPUT) RUN=$(RUN) ARGS=\"more flags\"; each verb's flags: $(HEMORRHAGE) VERB --help"
+	@echo "Variables: MODEL=$(MODEL) INPUT=$(INPUT) RUN=$(RUN) RUNS=$(RUNS) NAME=$(RUN)-VERB ARGS=\"more flags\""
+	@echo "Each verb's flags: $(HEMORRHAGE) VERB --help"
 
 setup: $(READY) ## make .venv with everything in it
 	@echo ".venv is ready; next: make demo"
@@ -40,8 +50,17 @@ phantom: $(READY) ## write a synthetic data set into OUT (input/phantom)
 prepare: $(READY) ## decode INPUT once into STORE, which then stands for INPUT
 	@$(HEMORRHAGE) prepare $(INPUT) --out $(STORE) $(ARGS)
 
+merge: $(READY) ## join PARTS, made by prepare with --shard, into STORE
+	@$(HEMORRHAGE) merge $(STORE) $(PARTS) $(ARGS)
+
 audit: $(READY) ## print what the data set under INPUT holds
 	@$(HEMORRHAGE) audit $(INPUT) $(ARGS)
+
+headers: $(READY) ## print what header fields of INPUT alone would score
+	@$(HEMORRHAGE) headers $(INPUT) $(ARGS)
+
+lr-find: $(READY) ## suggest a learning rate for MODEL on INPUT, with a plot
+	@$(HEMORRHAGE) lr-find $(INPUT) --model $(MODEL) $(ARGS)
 
 train: $(READY) ## train MODEL on INPUT into submissions/RUN
 	@$(HEMORRHAGE) train $(INPUT) --model $(MODEL) --run $(RUN) $(ARGS)
@@ -49,11 +68,41 @@ train: $(READY) ## train MODEL on INPUT into submissions/RUN
 predict: $(READY) ## predict the held-out and test slices of INPUT with RUN
 	@$(HEMORRHAGE) predict $(RUN) $(INPUT) $(ARGS)
 
+probe: $(READY) ## quick baselines on INPUT by frozen features of RUN (or of a network of that name)
+	@$(HEMORRHAGE) probe $(RUN) $(INPUT) $(ARGS)
+
+series: $(READY) ## train a second stage on what RUNS predicted, into submissions/NAME
+	@$(HEMORRHAGE) series $(RUNS) --run $(NAME) $(ARGS)
+
+select: $(READY) ## make NAME of a part of RUN (ARGS="--fold 0 --epochs 3,4 --tta mirror")
+	@$(HEMORRHAGE) select $(NAME) $(RUN) $(ARGS)
+
+blend: $(READY) ## make NAME of RUNS (RUNS="first second")
+	@$(HEMORRHAGE) blend $(NAME) $(RUNS) $(ARGS)
+
+calibrate: $(READY) ## fit RUN's probabilities to its out-of-fold labels
+	@$(HEMORRHAGE) calibrate $(RUN) $(ARGS)
+
+studies: $(READY) ## write RUN's answers for whole studies
+	@$(HEMORRHAGE) studies $(RUN) $(ARGS)
+
 submit: $(READY) ## write and check submissions/RUN/submission.csv (never uploads)
 	@$(HEMORRHAGE) submit $(RUN) $(ARGS)
 
 score: $(READY) ## score RUN's submission against ANSWERS
 	@$(HEMORRHAGE) score submissions/$(RUN)/submission.csv $(ANSWERS) $(ARGS)
+
+kaggle-dataset: $(READY) ## build the folder of wheels that notebooks install from (USER=name, DRY=1)
+	@$(PYTHON) -m hemorrhage.kaggle dataset $(KAGGLE_USER) $(KAGGLE_FLAGS)
+
+push: $(READY) ## push KERNEL to Kaggle as USER, where it runs at once (DRY=1 shows what would be sent)
+	@$(PYTHON) -m hemorrhage.kaggle push $(KERNEL) $(KAGGLE_USER) $(KAGGLE_FLAGS)
+
+upload: $(READY) ## check submissions/RUN/submission.csv and upload it to Kaggle (DRY=1)
+	@$(PYTHON) -m hemorrhage.kaggle upload $(RUN) $(KAGGLE_FLAGS)
+
+download: $(READY) ## bring the competition's data into input; the disk it takes is said first (DRY=1)
+	@$(PYTHON) -m hemorrhage.kaggle download $(KAGGLE_FLAGS)
 
 bench: $(READY) ## images a second of the feed against the original's generator (PEERS=1: and MONAI's)
 	$(PYTHON) -m tests.bench.feed

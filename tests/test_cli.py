@@ -23,6 +23,9 @@ VERBS = [
     "probe",
     "lr-find",
     "predict",
+    "series",
+    "select",
+    "blend",
     "calibrate",
     "studies",
     "headers",
@@ -67,6 +70,7 @@ def test_help_and_score_load_neither_keras_nor_tensorflow() -> None:
         "except SystemExit: pass\n"
         "import hemorrhage.pipeline.score_text, hemorrhage.pipeline.submit, hemorrhage.pipeline.audit\n"
         "import hemorrhage.pipeline.calibrate, hemorrhage.pipeline.studies, hemorrhage.pipeline.headers\n"
+        "import hemorrhage.pipeline.select\n"
         "sys.exit(bool({'keras', 'tensorflow'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False).returncode == 0
@@ -174,6 +178,8 @@ def test_a_folder_that_cannot_be_written_is_one_line(data_folder: Path, capfd: p
 def test_unknown_runs_are_one_line(data_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert "expected a run" in fail(capfd, "predict", "first", str(data_folder))
     assert "expected a run" in fail(capfd, "submit", "first")
+    assert "expected a run" in fail(capfd, "select", "part", "first", "--fold", "0")
+    assert "expected a run" in fail(capfd, "blend", "both", "first", "second")
 
 
 def test_too_little_memory_is_one_line(

@@ -13,6 +13,7 @@ ROOMS = [
     "pipeline",
     "report",
     "web",
+    "kaggle",
     "terminal",
     "arguments_data",
     "arguments",

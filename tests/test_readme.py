@@ -1,4 +1,4 @@
-"""Every command of the README can be typed: targets exist, flags parse, and real-data commands show by a dry run."""
+"""Every command of the README can be typed, and every verb made: targets exist, flags parse, as a dry run shows."""
 
 import re
 import shlex
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hemorrhage.arguments import build_parser
+from hemorrhage.cli import _VERBS
 from hemorrhage.pipeline.config import resolve_config
 from hemorrhage.pipeline.settings import parse_settings
 
@@ -26,6 +27,18 @@ def test_the_readme_has_the_two_commands_of_a_newcomer() -> None:
 
 @pytest.mark.parametrize("command", [one for one in commands() if one.startswith("make ")])
 def test_every_make_command_names_a_target_that_runs_the_verb(command: str) -> None:
+    for line in list_commands(command):
+        parse(line)
+
+
+@pytest.mark.parametrize("verb", _VERBS)
+def test_every_verb_is_a_target_whose_command_parses(verb: str) -> None:
+    (line,) = list_commands(f'make {verb} RUNS="first second"')
+    assert parse(line) == verb
+
+
+def list_commands(command: str) -> list[str]:
+    """Returns the verbs, with their words, that a make command runs."""
     # The environment counts as made: this asks what would be run after it.
     done = subprocess.run(
         [*shlex.split(command), "--dry-run", "--assume-old=.venv/.ready", "READY="],
@@ -35,10 +48,8 @@ def test_every_make_command_names_a_target_that_runs_the_verb(command: str) -> N
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    ran = [line for line in done.stdout.splitlines() if "hemorrhage" in line]
-    for line in ran:
-        if line.startswith(".venv/bin/hemorrhage"):
-            parse(line.replace(".venv/bin/", "", 1))
+    program = ".venv/bin/"
+    return [line.removeprefix(program) for line in done.stdout.splitlines() if line.startswith(f"{program}hemorrhage")]
 
 
 @pytest.mark.parametrize("command", [one for one in commands() if not one.startswith("make ")])

@@ -52,7 +52,9 @@ def _add_train(verbs: Any) -> None:
     parser.add_argument("--limit", type=int, metavar="SLICES", help="use whole patients up to about so many slices")
     parser.add_argument("--weights", metavar="W", help="imagenet, none, or a file (.keras, .h5) or run folder")
     parser.add_argument("--windows", metavar="LIST", help="such as brain,subdural,bone or brain,80/200,soft_tissue")
-    parser.add_argument("--seed", type=int, metavar="S", help="of folds, draws, weights and augmentation (default 0)")
+    parser.add_argument(
+        "--seed", type=int, metavar="S", help="of draws, weights and augmentation; folds have fold_seed (default 0)"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     parser.add_argument("--plan", action="store_true", help="time a few steps and print the run's hours; train nothing")
     parser.add_argument("--max-hours", type=float, metavar="H", help="stop in good order after H hours, to be resumed")
@@ -83,7 +85,9 @@ def _add_lr_find(verbs: Any) -> None:
     parser.add_argument("--limit", type=int, metavar="SLICES", help="use whole patients up to about so many slices")
     parser.add_argument("--weights", metavar="W", help="imagenet, none, or a file (.keras, .h5) or run folder")
     parser.add_argument("--windows", metavar="LIST", help="such as brain,subdural,bone or brain,80/200,soft_tissue")
-    parser.add_argument("--seed", type=int, metavar="S", help="of folds, draws, weights and augmentation (default 0)")
+    parser.add_argument(
+        "--seed", type=int, metavar="S", help="of draws, weights and augmentation; folds have fold_seed (default 0)"
+    )
     parser.add_argument("--low", type=float, default=1e-6, metavar="R", help="the first step's rate (default 1e-6)")
     parser.add_argument("--high", type=float, default=1.0, metavar="R", help="the last step's rate (default 1)")
     parser.add_argument(
@@ -160,6 +164,22 @@ def _add_series(verbs: Any) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="any other value, such as units=64 or epochs=60"
     )
+
+
+def _add_select(verbs: Any) -> None:
+    parser = add_verb(
+        verbs,
+        "select",
+        "Make a run of a part of another, the networks of some folds, epochs and views, for 'blend' and all others.",
+        "hemorrhage select first-mirrored first --fold 0 --epochs 3,4 --tta identity,mirror",
+    )
+    parser.add_argument("select_name", metavar="NAME", help="name of the new run, a folder under submissions/")
+    parser.add_argument("run", metavar="RUN", help="a run of 'train'")
+    parser.add_argument("--fold", metavar="K", help="one fold or more, such as 0 or 0,2 (default: the run's)")
+    parser.add_argument(
+        "--epochs", metavar="E", help="saved epochs, such as 18,20 (default: those that the run averages)"
+    )
+    parser.add_argument("--tta", metavar="VIEWS", help="such as identity,mirror (default: the run's)")
 
 
 def _add_blend(verbs: Any) -> None:
@@ -277,6 +297,7 @@ _ADDERS = (
     _add_probe,
     _add_predict,
     _add_series,
+    _add_select,
     _add_blend,
     _add_calibrate,
     _add_studies,

@@ -251,7 +251,16 @@ def _series(options: argparse.Namespace) -> int:
     return 0
 
 
+def _select(options: argparse.Namespace) -> int:
+    from hemorrhage.pipeline.select import select_part
+
+    run = select_part(options.select_name, options.run, options.fold, options.epochs, options.tta)
+    print(f"wrote {run.folder}\nnext: {_program()} predict {run.folder.name} INPUT")
+    return 0
+
+
 def _blend(options: argparse.Namespace) -> int:
+    load_keras_quietly()
     from hemorrhage.pipeline.blend import blend_runs
 
     run = blend_runs(options.blend_name, options.runs, options.how, open_console())
@@ -322,6 +331,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "probe": _probe,
     "predict": _predict,
     "series": _series,
+    "select": _select,
     "blend": _blend,
     "calibrate": _calibrate,
     "studies": _studies,

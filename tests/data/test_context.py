@@ -114,5 +114,13 @@ def test_a_neighbor_that_cannot_be_read_is_replaced_and_an_own_slice_is_not():
         build("stack", bad="ps1").read_image("ps1")
 
 
+def test_slices_that_stood_in_for_a_neighbor_are_noted_at_every_size():
+    source = build("mean", bad="ps2")
+    source.read_image("ps0")
+    assert source.stand_ins == set()
+    source.resized(2).read_image("ps1")
+    assert source.stand_ins == {"ps1"}
+
+
 def test_without_context_the_image_is_as_ever():
     np.testing.assert_array_equal(build("none").read_image("ps1"), build("stack").read_image("ps1")[..., 2:4])

@@ -88,3 +88,15 @@ def test_the_learned_answer_learns_and_survives_json() -> None:
     assert (again.apply(probability, studies) == answers).all()
     with pytest.raises(HemorrhageError, match="epidural"):
         LearnedAnswer.from_json({})
+    described = learned.to_json()
+    described["any"]["mean"] = float("nan")
+    with pytest.raises(HemorrhageError, match="finite"):
+        LearnedAnswer.from_json(described)
+
+
+def test_no_slices_make_no_studies() -> None:
+    studies = Grouping.build(make_slices([]))
+    nothing = np.empty((0, 6))
+    assert (studies.count, studies.sizes().tolist()) == (0, [])
+    assert all(take(nothing, studies).shape == (0, 6) for take in ANSWERS.values())
+    assert LearnedAnswer(np.zeros((6, 3)), np.zeros(6)).apply(nothing, studies).shape == (0, 6)

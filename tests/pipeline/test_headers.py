@@ -7,7 +7,7 @@ import pytest
 
 from hemorrhage.cli import main
 from hemorrhage.data.labels import LABELS
-from hemorrhage.pipeline.console import SILENT
+from hemorrhage.pipeline.console import SILENT, Console
 from hemorrhage.pipeline.headers import build_features, format_headers, headers_to_json, judge_headers
 from hemorrhage.pipeline.inputs import find_input
 
@@ -48,6 +48,19 @@ def test_a_shortcut_is_found_and_measured() -> None:
     # A label without a positive costs next to nothing, and has no AUC.
     assert result.losses[0] < 0.001
     assert headers_to_json(result)["labels"]["epidural"]["auc"] is None
+
+
+def test_a_label_of_few_positive_patients_is_called_chance() -> None:
+    said: list[str] = []
+    table = make_table(patients=60)
+    table["epidural"] = ((table["patient_id"] < "p019") & (table["z_mm"] == 0)).astype(np.int8)
+    table["subdural"] = (table["patient_id"] < "p020").astype(np.int8)
+    result = judge_headers(table, False, 3, Console(said.append, said.append, SILENT.bar))
+    assert (result.positive_patients["epidural"], result.positive_patients["subdural"]) == (19, 20)
+    (line,) = said
+    assert "fewer than 20 patients are positive of epidural 19, intraparenchymal 0, intraventricular 0" in line
+    assert "subdural" not in line.replace("epidural", "")
+    assert headers_to_json(result)["labels"]["epidural"]["positive_patients"] == 19
 
 
 def test_no_shortcut_gives_no_more_than_the_prevalence() -> None:

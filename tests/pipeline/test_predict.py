@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hemorrhage.ct.dicom import DicomError
 from hemorrhage.data.labels import LABELS
 from hemorrhage.data.layout import find_data_set
-from hemorrhage.data.source import SliceSource
+from hemorrhage.data.source import DicomSource, SliceSource
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_json, write_json
 from hemorrhage.pipeline import predict as predict_module
@@ -19,6 +20,7 @@ from hemorrhage.pipeline.console import SILENT, Console
 from hemorrhage.pipeline.inputs import DicomInput, find_input
 from hemorrhage.pipeline.predict import predict
 from hemorrhage.pipeline.runs import Run
+from hemorrhage.pipeline.studies import answer_studies
 from hemorrhage.pipeline.train import train
 from tests.kaggle import write_kaggle_layout
 from tests.pipeline.conftest import TINY
@@ -125,6 +127,35 @@ def test_a_held_out_slice_that_became_unreadable_keeps_its_place_with_the_reason
     assert said == [f"1 of {len(before)} held-out slices have no prediction; first {bad}: cut short"]
 
 
+def test_neighbors_that_cannot_be_decoded_are_counted_once_in_training_and_in_prediction(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = DicomSource.read_codes
+    # The second of four slices of a training and of a test patient: its two neighbors see themselves in its place.
+    bad = {"ID_000300001", "ID_006400001"}
+
+    def read_most(source: DicomSource, image_id: str) -> np.ndarray:
+        if image_id in bad:
+            raise DicomError(image_id, "a damaged stream")
+        return read(source, image_id)
+
+    monkeypatch.setattr(DicomSource, "read_codes", read_most)
+    said: list[str] = []
+    console = Console(said.append, said.append, SILENT.bar)
+    config = resolve_config("default", TINY | {"context": "stack", "epochs": 2, "tta": "identity"})
+    train(find_input(data_folder), "context", config, False, ["test"], console)
+    noted = "2 slices had a neighbor that could not be read and stood in for it (first: "
+    assert [line for line in said if noted in line] == [f"{noted}ID_000300000); {AUDIT}"]
+    said.clear()
+    predict("context", data_folder, None, None, console)
+    # Patient 3 may be on the side that is not predicted.
+    assert f"{noted}ID_006400000); {AUDIT}" in said
+    assert sum(noted in line for line in said) <= 2
+
+
+AUDIT = "'hemorrhage audit' names what cannot be read."
+
+
 def test_part_of_the_data_gets_test_predictions_alone(workplace: Path, trained: Run) -> None:
     before = trained.out_of_fold_path.read_bytes()
     other = write_kaggle_layout(workplace / "other" / "input", patients=3)
@@ -208,7 +239,42 @@ def test_any_folder_of_dicom_files_gets_tables_by_slice_and_series(
     readable = slices[slices["error"].isna()].set_index("file")
     assert np.abs(readable["any"].to_numpy() - known["any"].to_numpy()[:8]).max() < 1e-5
     assert series["slices"].tolist() == [4, 4]
-    assert series["any"].tolist() == pytest.approx(readable.groupby("series_id")["any"].max().tolist())
+    assert series.columns.tolist()[:6] == ["series_id", "patient_id", "slices", *ANSWERS_OF_EPIDURAL]
+    grouped = readable.groupby("series_id")["any"]
+    assert series["any_max"].tolist() == pytest.approx(grouped.max().tolist())
+    assert series["any_noisy-or"].tolist() == pytest.approx(grouped.agg(lambda p: 1 - (1 - p).prod()).tolist())
+    assert series["any_majority"].tolist() == pytest.approx(grouped.agg(lambda p: (p >= 0.5).mean()).tolist())
+
+
+ANSWERS_OF_EPIDURAL = ["epidural_max", "epidural_noisy-or", "epidural_majority"]
+
+
+def test_a_series_of_any_folder_gets_the_answers_that_the_run_gives_of_its_test_studies(
+    data_folder: Path, trained: Run, workplace: Path
+) -> None:
+    predict("first", data_folder, "identity", None, SILENT)
+    answer_studies("first", SILENT)
+    predict("first", data_folder / "stage_2_test", "identity", workplace / "out", SILENT)
+    studies, series = pd.read_csv(trained.studies_path), pd.read_csv(workplace / "out" / "predictions_series.csv")
+    pd.testing.assert_frame_equal(series, studies, rtol=1e-4)
+    assert "any_learned" in series
+    trained.studies_json_path.write_text("{}")
+    before = (workplace / "out" / "predictions.csv").read_bytes()
+    with pytest.raises(HemorrhageError, match=r"studies.json: .*hemorrhage studies first' again, or delete it"):
+        predict("first", data_folder / "stage_2_test", "mirror", workplace / "out", SILENT)
+    assert (workplace / "out" / "predictions.csv").read_bytes() == before
+
+
+def test_a_folder_of_which_no_pixel_can_be_decoded_is_told_by_file(
+    data_folder: Path, trained: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(source: DicomSource, image_id: str) -> np.ndarray:
+        raise DicomError(image_id, "a damaged stream")
+
+    monkeypatch.setattr(DicomSource, "read_codes", fail)
+    slices, series = predict("first", data_folder / "stage_2_test", "identity", Path("out"), SILENT)
+    assert pd.read_csv(slices)["error"].tolist() == ["a damaged stream"] * 12
+    assert pd.read_csv(series).empty
 
 
 def test_a_folder_without_slices_is_an_error(workplace: Path, trained: Run) -> None:

@@ -15,6 +15,7 @@ from hemorrhage.pipeline.inputs import find_input
 from hemorrhage.pipeline.predict import predict
 from hemorrhage.pipeline.runs import Run, find_run, read_folds
 from hemorrhage.pipeline.second_stage import SeriesConfig, fit_mixture, see_predictions
+from hemorrhage.pipeline.select import select_part
 from hemorrhage.pipeline.series import Answers, cross_fit, gather_embeddings, gather_probabilities, train_series
 from hemorrhage.pipeline.submit import submit
 from hemorrhage.pipeline.train import train
@@ -72,6 +73,14 @@ def test_no_patient_is_on_both_sides(gather, folded: Run) -> None:
         assert not learned_from & set(material.held_out.table["patient_id"])
         answered += material.held_out.table["image_id"].tolist()
     assert sorted(answered) == sorted(read_folds(folded)["image_id"])
+
+
+def test_a_selected_fold_has_a_series_model_on_its_embeddings(data_folder: Path, folded: Run) -> None:
+    select_part("one", "all", "1", None, None)
+    predict("one", data_folder, None, None, SILENT, embeddings=True)
+    (material,) = gather_embeddings([find_run("one")], SeriesConfig())
+    assert material.fold == 1
+    assert set(material.held_out.table["image_id"]) == set(read_folds(folded).query("fold == 1")["image_id"])
 
 
 def test_embeddings_are_of_the_network_that_did_not_see_the_patients(folded: Run) -> None:

@@ -8,10 +8,11 @@ import pytest
 from hemorrhage.cli import main
 from hemorrhage.data.studies import LearnedAnswer
 from hemorrhage.data.table import write_table
+from hemorrhage.errors import HemorrhageError
 from hemorrhage.pipeline.console import SILENT, Console
 from hemorrhage.pipeline.out_of_fold import read_out_of_fold
 from hemorrhage.pipeline.runs import Run
-from hemorrhage.pipeline.studies import Grouping, answer_studies, cross_learn
+from hemorrhage.pipeline.studies import Grouping, answer_studies, cross_learn, read_learned, tabulate_studies
 from tests.pipeline.test_calibrate import run
 
 __all__ = ["run"]
@@ -38,6 +39,42 @@ def test_a_row_a_series_with_four_answers_a_label(run: Run) -> None:
 def test_a_run_without_test_predictions_has_its_coefficients_alone(run: Run) -> None:
     run.test_path.unlink()
     assert answer_studies("first", SILENT) == [run.studies_json_path]
+
+
+def test_without_a_learned_answer_its_columns_alone_are_missing(run: Run) -> None:
+    answer_studies("first", SILENT)
+    table, learned = pd.read_parquet(run.test_path)[:-1], read_learned(run)
+    whole, without = tabulate_studies(table, learned), tabulate_studies(table, None)
+    assert whole.columns.tolist() == pd.read_csv(run.studies_path).columns.tolist()
+    assert without.columns.tolist() == [name for name in whole if not name.endswith("_learned")]
+    pd.testing.assert_frame_equal(without, whole[without.columns])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "expected JSON"),
+        ("[]", "expected a JSON object"),
+        ('{"learned": {}}', "coefficients of every label"),
+        ('{"learned": [1]}', "coefficients of every label"),
+    ],
+)
+def test_a_damaged_studies_json_is_named_with_what_to_do(text: str, message: str, run: Run) -> None:
+    run.studies_json_path.write_text(text)
+    with pytest.raises(HemorrhageError, match=rf"studies.json: .*{message}.*Run 'hemorrhage studies first' again"):
+        read_learned(run)
+
+
+def test_a_learned_answer_of_other_predictions_is_refused(run: Run) -> None:
+    assert read_learned(run) is None
+    answer_studies("first", SILENT)
+    assert read_learned(run) is not None
+    write_table(run.out_of_fold_path, pd.read_parquet(run.out_of_fold_path)[1:])
+    with pytest.raises(HemorrhageError, match=r"studies.json: .* one of other predictions. Run 'hemorrhage studies"):
+        read_learned(run)
+    run.out_of_fold_path.unlink()
+    with pytest.raises(HemorrhageError, match=r"studies.json: .*out_of_fold.parquet: expected out-of-fold"):
+        read_learned(run)
 
 
 def test_the_learned_answer_is_judged_on_patients_that_it_did_not_see(run: Run) -> None:

@@ -18,7 +18,7 @@ from hemorrhage.pipeline import fitting, segments
 from hemorrhage.pipeline.config import resolve_config
 from hemorrhage.pipeline.console import SILENT, Console
 from hemorrhage.pipeline.inputs import DicomInput, find_input
-from hemorrhage.pipeline.runs import Run, averaged_epochs, locking, read_config
+from hemorrhage.pipeline.runs import Run, averaged_epochs, locking, read_config, require_same_folds
 from hemorrhage.pipeline.schedule import learning_rate_at
 from hemorrhage.pipeline.segments import Deadline, TimeIsUp
 from hemorrhage.pipeline.slices import TrainingSlices
@@ -175,6 +175,18 @@ def test_all_folds_are_trained_and_their_held_out_slices_make_the_whole(data_fol
     assert sorted(out_of_fold["image_id"]) == sorted(pd.read_parquet(run.folds_path)["image_id"])
 
 
+def test_a_seed_changes_the_network_and_not_whom_it_learns_from(data_folder: Path) -> None:
+    one, other, dealt_anew = (
+        run_training(data_folder, name=f"run{place}", epochs=1, seed=seed, fold_seed=fold_seed)
+        for place, (seed, fold_seed) in enumerate([(0, 0), (1, 0), (0, 1)])
+    )
+    require_same_folds([one, other])
+    with pytest.raises(HemorrhageError, match="received run0, run2"):
+        require_same_folds([one, dealt_anew])
+    first, second = (pd.read_parquet(run.validation_path(1))["any"] for run in (one, other))
+    assert (first - second).abs().max() > 1e-3
+
+
 def test_the_last_epochs_are_kept_and_averaged_by_weight(data_folder: Path) -> None:
     run = run_training(data_folder, epochs=3, average_epochs="1,3")
     assert run.saved_epochs() == [2, 3]
@@ -312,6 +324,16 @@ def test_context_begins_with_the_network_of_slices_of_the_same_fold(data_folder:
         # At such a rate only the norms' means move.
         assert stacked["image_id"].tolist() == alone["image_id"].tolist()
         assert read_model(run.fold(fold).model_path(1)).input_shape[-1] == 9
+
+
+def test_one_fold_begins_with_that_fold_of_a_run_over_all(data_folder: Path) -> None:
+    below = run_training(data_folder, name="below", fold="all", folds=2, epochs=1)
+    again = {"weights": str(below.folder), "fold": "1", "folds": 2, "epochs": 1, "learning_rate": 1e-9}
+    run = run_training(data_folder, name="above", **again)
+    ours, theirs = (
+        read_model(one.model_path(1)).get_layer("probabilities").get_weights()[0] for one in (run, below.fold(1))
+    )
+    assert ours == pytest.approx(theirs, abs=1e-6)
 
 
 def test_weights_that_have_seen_the_held_out_patients_are_refused(data_folder: Path) -> None:

@@ -39,7 +39,8 @@ class DicomSource:
 class WindowedSource:
     """The images of a source: its codes, with those of their neighbors where there is a context, through windows.
 
-    With `size` the images are made smaller, or larger, to that many pixels a side, as a mean over areas.
+    With `size` the images are made smaller, or larger, to that many pixels a side, as a mean over areas. `stand_ins`
+    are the slices, of those read so far, that stood in for a neighbor of theirs which could not be read.
     """
 
     def __init__(
@@ -48,16 +49,18 @@ class WindowedSource:
         windows: Sequence[Window],
         context: Context | None = None,
         size: int | None = None,
+        stand_ins: set[str] | None = None,
     ) -> None:
         self._source = source
         self._windows = windows
         self._window_table = build_window_table(windows)
         self._context = context
         self._size = size
+        self.stand_ins: set[str] = set() if stand_ins is None else stand_ins
 
     def resized(self, size: int) -> "WindowedSource":
-        """Returns the same images at `size` pixels a side."""
-        return WindowedSource(self._source, self._windows, self._context, size)
+        """Returns the same images at `size` pixels a side; both note `stand_ins` in one set."""
+        return WindowedSource(self._source, self._windows, self._context, size, self.stand_ins)
 
     def shape_of(self, codes: np.ndarray) -> tuple[int, int, int]:
         """Returns rows, columns and channels of the image of what read_codes gave."""
@@ -78,7 +81,7 @@ class WindowedSource:
         """Returns the slice before its look-up, uint8 size x size; with a context 3 x size x size: below, own, above.
 
         Errors as in SliceSource. A neighbor that cannot be read is replaced by the slice itself, like one that is
-        not there: it is reported when its own turn comes.
+        not there: it is reported when its own turn comes, and `stand_ins` has the slice beside it.
         """
         own = self._source.read_codes(image_id)
         if self._context is None:
@@ -117,6 +120,7 @@ class WindowedSource:
         try:
             return self._source.read_codes(neighbor)
         except DicomError:
+            self.stand_ins.add(image_id)
             return own
 
 

@@ -42,7 +42,7 @@ class Grouping:
     @property
     def count(self) -> int:
         """How many studies there are."""
-        return int(self.codes.max()) + 1
+        return int(self.codes.max(initial=-1)) + 1
 
     def reduce(self, ufunc: np.ufunc, values: np.ndarray) -> np.ndarray:
         """Returns `ufunc` over each study's rows of N x K `values`: S x K."""
@@ -113,13 +113,16 @@ class LearnedAnswer:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "LearnedAnswer":
-        """Returns what to_json described; raises HemorrhageError where a label or a feature is missing."""
+        """Returns what to_json described; raises HemorrhageError where a coefficient is missing or not finite."""
         try:
             coefficients = [[float(value[label][name]) for name in FEATURES] for label in LABELS]
             intercepts = [float(value[label]["intercept"]) for label in LABELS]
         except (KeyError, TypeError, ValueError) as error:
             raise HemorrhageError(f"Expected coefficients of every label and feature, received {error}.") from error
-        return cls(np.array(coefficients), np.array(intercepts))
+        learned = cls(np.array(coefficients), np.array(intercepts))
+        if not (np.isfinite(learned.coefficients).all() and np.isfinite(learned.intercepts).all()):
+            raise HemorrhageError("Expected finite coefficients, received others.")
+        return learned
 
 
 def describe_studies(probability: np.ndarray, studies: Grouping) -> np.ndarray:

@@ -16,7 +16,15 @@ from hemorrhage.files import read_json, read_object, write_json
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.predictions import fill_predictions
 from hemorrhage.pipeline.predictors import Opener, Predictor
-from hemorrhage.pipeline.runs import Run, beginning, find_run, hash_folds, read_folds, require_same_folds
+from hemorrhage.pipeline.runs import (
+    Run,
+    beginning,
+    find_run,
+    hash_folds,
+    read_folds,
+    require_own,
+    require_same_folds,
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,7 @@ def blend_runs(name: str, names: Sequence[str], how: str, console: Console) -> R
         raise HemorrhageError(f"Expected a blend out of {', '.join(BLENDS)}; received {how!r}.")
     if len(set(names)) < len(names):
         raise HemorrhageError(f"Expected each run once, received {', '.join(names)}.")
-    runs = [find_run(one) for one in names]
+    runs = [require_own(find_run(one)) for one in names]
     require_same_folds(runs)
     with beginning(name) as run:
         _blend_locked(run, runs, how, console)
@@ -48,7 +56,12 @@ def _blend_locked(run: Run, runs: Sequence[Run], how: str, console: Console) -> 
     tables = align([_read_predictions(one.out_of_fold_path) for one in runs])
     known = [table[is_known] for is_known in [_find_known(tables)] for table in tables]
     if known[0].empty:
-        raise HemorrhageError("Expected out-of-fold predictions of the same slices, the runs have none in common.")
+        names = ", ".join(one.folder.name for one in runs)
+        raise HemorrhageError(
+            f"Expected out-of-fold predictions of the same slices, received {names}, which have none in common: "
+            "networks of different folds hold out different patients. Blend runs of the same folds; folds of one run "
+            "go together by 'hemorrhage select NAME RUN --fold 0,1'."
+        )
     labels = read_folds(runs[0]).set_index("image_id")[list(LABELS)]
     truth, values = labels.loc[known[0]["image_id"]].to_numpy(), _stack(known)
     recipe = Recipe(how, fit_weights(truth, values) if how == "weighted" else None)

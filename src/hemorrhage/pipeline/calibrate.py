@@ -28,7 +28,7 @@ from hemorrhage.files import replacing
 from hemorrhage.pipeline.calibration_file import write_calibration
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.out_of_fold import OutOfFold, read_out_of_fold, split_patients
-from hemorrhage.pipeline.runs import find_run
+from hemorrhage.pipeline.runs import find_run, require_own
 
 AUTO = "auto"
 
@@ -44,7 +44,7 @@ def calibrate(name: str, kind: str, console: Console) -> list[Path]:
     """
     if kind not in (AUTO, *KINDS):
         raise HemorrhageError(f"Expected --kind {AUTO}, {', '.join(KINDS)}; received {kind}.")
-    run = find_run(name)
+    run = require_own(find_run(name))
     found = read_out_of_fold(run)
     folds = split_patients(found, run)
     wanted = KINDS if kind == AUTO else tuple(dict.fromkeys(["none", kind]))

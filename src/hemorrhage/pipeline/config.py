@@ -71,6 +71,8 @@ class Config:
     # Data
     folds: int = 5
     fold: str = "0"
+    # What the patients are dealt by, apart from `seed`: runs that differ by seed alone can be blended.
+    fold_seed: int = 0
     limit: int | None = None
     max_missing: float = 0.05
     skip_near_empty: bool = True
@@ -191,6 +193,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "limit": (2, 10**9),
     "max_missing": (0, 1),
     "seed": (0, 2**31 - 1),
+    "fold_seed": (0, 2**31 - 1),
     "workers": (1, 256),
 }
 

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -24,12 +25,12 @@ from hemorrhage.models.inference import Member, predict_slices
 from hemorrhage.models.losses import find_loss
 from hemorrhage.models.optimizers import build_optimizer, carry_over, swap_average, using_average
 from hemorrhage.models.weights import load_weights, read_model, save_model
-from hemorrhage.pipeline.config import Config
+from hemorrhage.pipeline.config import ALL_FOLDS, Config
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.hardness import forget_losses, match_losses, read_losses, write_losses
 from hemorrhage.pipeline.history import forget_after, write_epoch
 from hemorrhage.pipeline.predictions import build_predictions, match_truth
-from hemorrhage.pipeline.runs import Run, find_weights
+from hemorrhage.pipeline.runs import Run
 from hemorrhage.pipeline.schedule import learning_rate_at
 from hemorrhage.pipeline.segments import (
     Deadline,
@@ -67,8 +68,7 @@ def fit_fold(run: Run, config: Config, data: FoldData, deadline: Deadline, conso
         for epoch in range(done, config.epochs):
             if deadline.is_over:
                 raise TimeIsUp(f"epoch {epoch} of {config.epochs}")
-            if model.input_shape[1] != config.size_at(epoch):
-                model = carry_over(model, _build(config, epoch))
+            model = resize_model(model, config, epoch)
             _train_epoch(run, config, data, model, epoch, deadline, console)
     return config.epochs - done
 
@@ -81,8 +81,36 @@ def start_model(run: Run, config: Config, done: int) -> keras.Model:
     if done:
         return _read_epoch(run, done)
     model = _build(config, 0)
-    load_weights(model, config.model, find_weights(config.weights, run), len(config.window_set))
+    load_weights(model, config.model, find_weights(config.weights, _name_fold(run, config)), len(config.window_set))
     return model
+
+
+def _name_fold(member: Run, config: Config) -> str:
+    """The folder that the network of this fold has in a run over all folds."""
+    return member.folder.name if config.fold == ALL_FOLDS else f"fold-{config.fold}"
+
+
+def find_weights(weights: str, fold: str) -> str:
+    """Returns what models.weights.load_weights takes: `weights`, or the last model of the run whose folder it names.
+
+    Of a run over all folds that is the model in its folder `fold`. Raises HemorrhageError where there is no model.
+    """
+    folder = Path(weights).expanduser()
+    if not folder.is_dir():
+        return weights
+    if (folder / fold / "models").is_dir():
+        folder = folder / fold
+    epochs = Run(folder).saved_epochs()
+    if not epochs:
+        inner = [path.name for path in sorted(folder.glob("fold-*"))]
+        advice = f"name one of its folds: {', '.join(inner)}" if inner else "name a run of 'train' that has epochs"
+        raise HemorrhageError(f"{folder}: expected the models of a run in it, found none; {advice}.")
+    return str(Run(folder).model_path(epochs[-1]))
+
+
+def resize_model(model: keras.Model, config: Config, epoch: int) -> keras.Model:
+    """Returns the model, built anew with all that it has learned where images of `epoch` (from 0) have another size."""
+    return model if model.input_shape[1] == config.size_at(epoch) else carry_over(model, _build(config, epoch))
 
 
 def _build(config: Config, epoch: int) -> keras.Model:

@@ -14,7 +14,7 @@ from hemorrhage.data.source import DicomSource, SliceSource, WindowedSource
 from hemorrhage.data.store import Store, StoreSource, open_store
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.pipeline.config import Config
-from hemorrhage.pipeline.console import Console
+from hemorrhage.pipeline.console import Console, count
 from hemorrhage.pipeline.slices import (
     TrainingSlices,
     list_test_slices,
@@ -129,6 +129,16 @@ def build_images(codes: SliceSource, slices: pd.DataFrame, config: Config) -> Wi
     `slices` has all slices that may be a neighbor: image_id, patient_id, series_id and z_mm.
     """
     return WindowedSource(codes, config.window_set, Context.build(config.context, slices, config.context_mm))
+
+
+def warn_of_stand_ins(source: WindowedSource, console: Console) -> None:
+    """Warns, once for all, of slices that a network saw without a neighbor that could not be read."""
+    if source.stand_ins:
+        slices = count(len(source.stand_ins), "slice")
+        console.warn(
+            f"{slices} had a neighbor that could not be read and stood in for it (first: {min(source.stand_ins)}); "
+            "'hemorrhage audit' names what cannot be read."
+        )
 
 
 def find_input(input_folder: Path) -> DicomInput | StoreInput:

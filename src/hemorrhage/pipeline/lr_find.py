@@ -153,9 +153,9 @@ def format_range_test(test: RangeTest) -> str:
 
 def _open_fold(found: Input, config: Config, console: Console) -> FoldData:
     slices = found.read_training(config.max_missing, console).table.sort_values("image_id", ignore_index=True)
-    table = limit_patients(slices, config.limit, config.folds, config.seed)
+    table = limit_patients(slices, config.limit, config.folds, config.fold_seed)
     source = build_images(found.build_source(table, config.size, config.crop), table, config)
-    folds = split_folds(table, config.folds, config.seed)
+    folds = split_folds(table, config.folds, config.fold_seed)
     return build_fold(source, table[KEPT_COLUMNS], folds, 0 if config.fold == ALL_FOLDS else int(config.fold), config)
 
 

@@ -8,7 +8,7 @@ from hemorrhage.pipeline.series_predictor import open_series
 
 
 def open_predictor(run: Run, tta: str | None, console: Console) -> Predictor:
-    """Returns the predictor of a run; `tta` names the views of its networks, by default those of their configs.
+    """Returns the predictor of a run; `tta` names the views of its networks, by default those of their runs.
 
     Raises HemorrhageError for views that do not exist, an unfinished run, or one whose members are gone.
     """

@@ -11,7 +11,7 @@ from hemorrhage.data.folds import split_folds
 from hemorrhage.data.labels import LABELS
 from hemorrhage.data.table import read_table
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.pipeline.runs import Run, read_folds
+from hemorrhage.pipeline.runs import Run, read_labelled_folds
 
 FOLDS = 5
 
@@ -81,15 +81,7 @@ def split_patients(found: OutOfFold, run: Run) -> np.ndarray:
 
 
 def _find_labels(run: Run, image_ids: pd.Series) -> np.ndarray:
-    if not run.folds_path.is_file():
-        raise HemorrhageError(f"{run.folds_path}: expected the run's folds and labels, found none. Train it again.")
-    folds = read_folds(run)
-    lacking = [label for label in LABELS if label not in folds]
-    if lacking:
-        raise HemorrhageError(
-            f"{run.folds_path}: expected the six labels, {', '.join(lacking)} missing: an older version wrote it. "
-            "Train the run again."
-        )
+    folds = read_labelled_folds(run)
     unknown = pd.Index(image_ids).difference(pd.Index(folds["image_id"]))
     if len(unknown):
         raise HemorrhageError(

@@ -2,7 +2,7 @@
 
 On a data set in Kaggle's layout or a store it writes out_of_fold.parquet, where all of the run's slices are in it, and
 test.parquet; on any other folder of DICOM files, predictions.csv with a row a slice and predictions_series.csv with a
-row a series.
+row a series, which has the columns of studies.csv.
 """
 
 import os
@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from hemorrhage.data.labels import LABELS
 from hemorrhage.data.layout import list_slice_files
 from hemorrhage.data.source import DicomSource, SliceSource
+from hemorrhage.data.studies import LearnedAnswer
 from hemorrhage.data.table import read_table, scan_slices, write_table
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import make_folder, replacing
@@ -24,6 +24,7 @@ from hemorrhage.pipeline.opening import open_predictor
 from hemorrhage.pipeline.predictors import NetworkPredictor, Predictor
 from hemorrhage.pipeline.runs import SUBMISSIONS, Run, find_run, is_shipped, read_folds
 from hemorrhage.pipeline.slices import slice_paths
+from hemorrhage.pipeline.studies import read_learned, tabulate_studies
 
 
 def predict(
@@ -43,7 +44,7 @@ def predict(
     if embeddings:
         _require_embeddable(predictor, found, input_folder, run)
     if found is None:
-        return _predict_folder(predictor, input_folder, target.folder, console)
+        return _predict_folder(predictor, read_learned(run), input_folder, target.folder, console)
     parts = _list_parts(run, found, console)
     if parts.held_out is None and parts.test is None:
         raise HemorrhageError(f"{input_folder}: expected slices of this run's folds or test slices, found neither.")
@@ -158,7 +159,9 @@ def _warn_of_unreadable(table: pd.DataFrame, what: str, console: Console) -> Non
         console.warn(f"{len(bad)} of {len(table)} {what} have no prediction; first {first.image_id}: {first.error}")
 
 
-def _predict_folder(predictor: Predictor, folder: Path, out: Path, console: Console) -> list[Path]:
+def _predict_folder(
+    predictor: Predictor, learned: LearnedAnswer | None, folder: Path, out: Path, console: Console
+) -> list[Path]:
     paths = list_slice_files(folder, any_name=True)
     slices = scan_slices(paths, progress=lambda rows, total: console.track(rows, total, f"headers of {folder.name}"))
     # Names may repeat in sub-folders, paths cannot.
@@ -173,23 +176,12 @@ def _predict_folder(predictor: Predictor, folder: Path, out: Path, console: Cons
         console.warn(f"{count(bad, 'file')} of {folder} gave no readable CT slice; the column error says why of each.")
     return [
         _write_csv(out / "predictions.csv", table),
-        _write_csv(out / "predictions_series.csv", summarise_series(table)),
+        _write_csv(out / "predictions_series.csv", tabulate_studies(table[table["error"].isna()], learned)),
     ]
 
 
 def _open_files(slices: pd.DataFrame, size: int, crop: str) -> SliceSource:
     return DicomSource(slice_paths(slices), size, crop)
-
-
-def summarise_series(slices: pd.DataFrame) -> pd.DataFrame:
-    """Returns a row a series: its patient, its number of readable slices and the highest probability by label.
-
-    The highest of many slices errs upward; it ranks series, it is no calibrated probability of a series.
-    """
-    readable = slices[slices["error"].isna()]
-    grouped = readable.groupby("series_id", dropna=False, sort=True)
-    facts = grouped.agg(patient_id=("patient_id", "first"), slices=("file", "size"))
-    return facts.join(grouped[list(LABELS)].max()).reset_index()
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> Path:

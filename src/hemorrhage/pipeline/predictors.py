@@ -13,11 +13,19 @@ from hemorrhage.data.views import View, find_unfamiliar_views, parse_views
 from hemorrhage.files import read_json
 from hemorrhage.models.inference import Member, embed_slices, predict_slices
 from hemorrhage.models.weights import read_model
-from hemorrhage.pipeline.config import ALL_FOLDS, Config
+from hemorrhage.pipeline.config import Config
 from hemorrhage.pipeline.console import Console
-from hemorrhage.pipeline.inputs import build_images
+from hemorrhage.pipeline.inputs import build_images, warn_of_stand_ins
 from hemorrhage.pipeline.predictions import KEY_COLUMNS, build_predictions
-from hemorrhage.pipeline.runs import Run, averaged_epochs, members, read_config
+from hemorrhage.pipeline.runs import (
+    Run,
+    averaged_epochs,
+    fold_numbers,
+    members,
+    read_config,
+    read_selection,
+    require_epochs,
+)
 from hemorrhage.pipeline.second_stage import Output, Seen
 
 Opener = Callable[[pd.DataFrame, int, str], SliceSource]
@@ -52,12 +60,16 @@ class NetworkPredictor:
             self._predict(networks, source, slices[slices["fold"] == fold], f"held-out slices of fold {fold}")
             for fold, networks in self.networks.items()
         ]
+        warn_of_stand_ins(source, self.console)
         return pd.concat(tables, ignore_index=True)
 
     def predict(self, slices: pd.DataFrame, opener: Opener, what: str) -> pd.DataFrame:
         """Returns the mean over the networks of all folds."""
         everyone = [network for networks in self.networks.values() for network in networks]
-        return self._predict(everyone, self.open_images(slices, opener), slices, what)
+        source = self.open_images(slices, opener)
+        table = self._predict(everyone, source, slices, what)
+        warn_of_stand_ins(source, self.console)
+        return table
 
     def embed(self, fold: int, slices: pd.DataFrame, source: WindowedSource, what: str) -> tuple[Seen, dict[str, str]]:
         """Returns what the fold's last network made, in each view, of `slices`, and why of some of them nothing."""
@@ -75,6 +87,7 @@ class NetworkPredictor:
             )
         finally:
             bar.close()
+        warn_of_stand_ins(source, self.console)
         table = readable.set_index("image_id").loc[found.image_ids].reset_index()
         outputs = tuple(Output(view.probabilities, view.features) for view in found.views)
         return Seen(table[KEY_COLUMNS], outputs), _known_errors(slices) | found.unreadable
@@ -104,29 +117,31 @@ def _known_errors(slices: pd.DataFrame) -> dict[str, str]:
 
 
 def open_networks(run: Run, tta: str | None, console: Console) -> NetworkPredictor:
-    """Returns the networks of a run of 'train'; `tta` names the views, by default those of its config.
+    """Returns the networks of a run of 'train' or 'select'; `tta` names the views, by default the run's.
 
     Raises HemorrhageError for views that do not exist, and where training has not come to its end.
     """
-    config = read_config(run)
-    views = parse_views(tta) if tta else config.views
+    chosen = read_selection(run)
+    config = read_config(chosen.run)
+    views = parse_views(tta or chosen.tta)
     unfamiliar = find_unfamiliar_views(views, find_recipe(config.augment))
     if unfamiliar:
         console.warn(
             f"The network never saw the like of {', '.join(unfamiliar)} in training (augmentation "
             f"{config.augment!r}); such views can cost score."
         )
-    networks = [load_networks(member, config) for member in members(run, config)]
-    return NetworkPredictor(config, dict(zip(fold_numbers(config), networks, strict=True)), views, console)
-
-
-def fold_numbers(config: Config) -> list[int]:
-    """Returns the folds that a run of this config has a network for."""
-    return list(range(config.folds)) if config.fold == ALL_FOLDS else [int(config.fold)]
+    member_of = dict(zip(fold_numbers(config), members(chosen.run, config), strict=True))
+    epochs_of = {fold: require_epochs(member_of[fold], chosen.epochs) for fold in chosen.folds}
+    networks = {fold: read_networks(member_of[fold], epochs) for fold, epochs in epochs_of.items()}
+    return NetworkPredictor(config, networks, views, console)
 
 
 def load_networks(member: Run, config: Config) -> list[Member]:
     """Returns the averaged epochs of one trained network, with their weights and how their draws were resampled."""
-    epochs = averaged_epochs(member, config)
+    return read_networks(member, averaged_epochs(member, config))
+
+
+def read_networks(member: Run, epochs: Sequence[tuple[int, float]]) -> list[Member]:
+    """Returns epochs of one trained network, with their weights and how their draws were resampled."""
     rates = KeepRates(**read_json(member.training_path)["keep_rates"])
     return [Member(read_model(member.model_path(epoch)), weight, rates) for epoch, weight in epochs]

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ import hemorrhage
 from hemorrhage.data.labels import LABELS
 from hemorrhage.data.table import read_table
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.files import make_folder, read_json
+from hemorrhage.files import make_folder, read_json, read_object
 from hemorrhage.pipeline.config import ALL_FOLDS, Config, config_from_json
 
 SUBMISSIONS = Path("submissions")
@@ -98,9 +98,21 @@ class Run:
         return self.folder / "blend.json"
 
     @property
+    def select_json_path(self) -> Path:
+        """Describes a run that is a part of another; there is no config.json beside it."""
+        return self.folder / "select.json"
+
+    @property
+    def kind(self) -> str | None:
+        """The verb that made the run in the folder, None where there is none."""
+        paths = (self.config_path, self.series_json_path, self.blend_json_path, self.select_json_path)
+        verbs = zip(("train", "series", "blend", "select"), paths, strict=True)
+        return next((verb for verb, path in verbs if path.is_file()), None)
+
+    @property
     def is_there(self) -> bool:
         """Whether the folder holds a run of any kind."""
-        return any(path.is_file() for path in (self.config_path, self.series_json_path, self.blend_json_path))
+        return self.kind is not None
 
     def series_path(self, fold: int) -> Path:
         return self.folder / "models" / f"series-{fold:03d}.keras"
@@ -147,16 +159,36 @@ def _list_shipped() -> list[str]:
     return sorted(f"@{path.name}" for path in SHIPPED.glob("*") if Run(path).is_there)
 
 
-def require_trained(run: Run) -> Run:
-    """Returns the run; raises HemorrhageError where it is one made of other runs."""
-    if not run.config_path.is_file():
-        raise HemorrhageError(f"{run.folder}: expected a run of 'hemorrhage train', found one made of other runs.")
+def require_own(run: Run) -> Run:
+    """Returns the run; raises HemorrhageError where it came with the package, and is networks alone."""
+    if is_shipped(run):
+        raise HemorrhageError(
+            f"@{run.folder.name} comes with the package, without folds or out-of-fold predictions: it can predict and "
+            "no more. Name a run of your own; 'hemorrhage train' makes one."
+        )
     return run
+
+
+def require_trained(run: Run) -> Run:
+    """Returns the run, of 'train' or a part of one by 'select'; raises HemorrhageError where it is neither."""
+    if require_own(run).kind not in ("train", "select"):
+        raise HemorrhageError(
+            f"{run.folder}: expected a run of 'hemorrhage train', found one made of other runs, by 'hemorrhage "
+            f"{run.kind}'. Name one of those: {', '.join(list_members(run))}."
+        )
+    return run
+
+
+def list_members(run: Run) -> list[str]:
+    """Returns the names of the runs that one of 'series', 'blend' or 'select' was made of."""
+    path = {"series": run.series_json_path, "blend": run.blend_json_path}.get(run.kind or "", run.select_json_path)
+    described = read_object(path, f"Run 'hemorrhage {run.kind}' again.")
+    return [str(name) for name in described.get("runs", [described.get("run")])]
 
 
 def hash_folds(run: Run) -> str:
     """Returns a hash of which slices a run knows, their folds and labels, whatever their order: 32 hex digits."""
-    table = read_folds(run).sort_values("image_id")[["image_id", "fold", *LABELS]].astype(str)
+    table = read_labelled_folds(run).sort_values("image_id")[["image_id", "fold", *LABELS]].astype(str)
     return hashlib.blake2b(table.to_csv(index=False).encode(), digest_size=16).hexdigest()
 
 
@@ -166,7 +198,7 @@ def require_same_folds(runs: Sequence[Run]) -> None:
     if len(set(hashes.values())) > 1:
         raise HemorrhageError(
             f"Expected runs trained on the same folds, received {', '.join(hashes)}, whose folds.parquet differ: a "
-            "patient that one held out another learned from. Train them with equal --folds, --seed, --limit and input."
+            "patient that one held out another learned from. Train them with equal --folds, fold_seed, --limit, input."
         )
 
 
@@ -209,8 +241,60 @@ def has_epochs(run: Run) -> bool:
 
 
 def read_config(run: Run) -> Config:
-    """Returns the resolved config that the run was trained with."""
-    return config_from_json(read_json(run.config_path))
+    """Returns the resolved config that the run was trained with; of a part of a run that one's with its fold and views.
+
+    Raises HemorrhageError for a part that has some of several folds, which a config cannot say.
+    """
+    if run.kind != "select":
+        return config_from_json(read_json(run.config_path))
+    chosen = read_selection(run)
+    config = read_config(chosen.run)
+    if set(chosen.folds) == set(fold_numbers(config)):
+        return replace(config, tta=chosen.tta)
+    if len(chosen.folds) > 1:
+        raise HemorrhageError(
+            f"{run.folder}: expected a run of one fold or of all, found one of the folds "
+            f"{', '.join(map(str, chosen.folds))}. Select one of them."
+        )
+    return replace(config, fold=str(chosen.folds[0]), tta=chosen.tta)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which networks of a run of 'train' predict: those of some folds, their epochs by weights of sum 1, and views."""
+
+    run: Run
+    folds: tuple[int, ...]
+    epochs: tuple[tuple[int, float], ...]
+    tta: str
+
+
+def read_selection(run: Run) -> Selection:
+    """Returns what a run of 'train' predicts with, or one of 'select', which is a part of that.
+
+    Raises HemorrhageError where the file is damaged, or the run that it is a part of is gone or was trained anew.
+    """
+    if run.kind != "select":
+        config = read_config(run)
+        return Selection(run, tuple(fold_numbers(config)), config.averaged, config.tta)
+    again = "Run 'hemorrhage select' again."
+    described = read_object(run.select_json_path, again)
+    try:
+        of, folds_hash = find_run(described["run"]), described["folds_hash"]
+        epochs = tuple((int(epoch), float(weight)) for epoch, weight in described["epochs"].items())
+        chosen = Selection(of, tuple(map(int, described["folds"])), epochs, str(described["tta"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise HemorrhageError(f"{run.select_json_path}: expected what 'select' writes, {error!r}. {again}") from error
+    if of.kind != "train" or hash_folds(of) != folds_hash:
+        raise HemorrhageError(
+            f"{of.folder}: it is another run, or of other folds, than {run.folder} was made of. {again}"
+        )
+    return chosen
+
+
+def fold_numbers(config: Config) -> list[int]:
+    """Returns the folds that a run of this config has a network for."""
+    return list(range(config.folds)) if config.fold == ALL_FOLDS else [int(config.fold)]
 
 
 def members(run: Run, config: Config) -> list[Run]:
@@ -225,14 +309,19 @@ def averaged_epochs(run: Run, config: Config) -> list[tuple[int, float]]:
 
     Raises HemorrhageError where training has not come to its end.
     """
-    missing = sorted({epoch for epoch, _ in config.averaged} - set(run.saved_epochs()))
+    return require_epochs(run, config.averaged)
+
+
+def require_epochs(run: Run, epochs: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Returns the (epoch, weight) pairs; raises HemorrhageError where the model of one of them is not there."""
+    missing = sorted({epoch for epoch, _ in epochs} - set(run.saved_epochs()))
     if missing:
-        wanted = ", ".join(str(epoch) for epoch, _ in config.averaged)
+        wanted = ", ".join(str(epoch) for epoch, _ in epochs)
         raise HemorrhageError(
             f"{run.folder}: expected the models of epoch {wanted}, missing {missing}. "
             "Training has not finished; run 'hemorrhage train' again with --resume."
         )
-    return list(config.averaged)
+    return list(epochs)
 
 
 def read_prevalence(run: Run) -> np.ndarray:
@@ -241,25 +330,20 @@ def read_prevalence(run: Run) -> np.ndarray:
     return np.array([prevalence[label] for label in LABELS])
 
 
-def find_weights(weights: str, member: Run | None = None) -> str:
-    """Returns what models.weights.load_weights takes: `weights`, or the last model of the run whose folder it names.
-
-    Of a run over all folds that is the model of the fold of `member`, a fold's network that is to be trained. Raises
-    HemorrhageError where the folder holds no model.
-    """
-    folder = Path(weights).expanduser()
-    if not folder.is_dir():
-        return weights
-    if member is not None and (folder / member.folder.name / "models").is_dir():
-        folder = folder / member.folder.name
-    epochs = Run(folder).saved_epochs()
-    if not epochs:
-        inner = [path.name for path in sorted(folder.glob("fold-*"))]
-        advice = f"name one of its folds: {', '.join(inner)}" if inner else "train it first"
-        raise HemorrhageError(f"{folder}: expected the models of a run in it, found none; {advice}.")
-    return str(Run(folder).model_path(epochs[-1]))
-
-
 def read_folds(run: Run) -> pd.DataFrame:
     """Returns the fold table of a run: image_id, patient_id, fold, and what train.describe_slices adds."""
     return read_table(run.folds_path)
+
+
+def read_labelled_folds(run: Run) -> pd.DataFrame:
+    """Returns what read_folds does; raises HemorrhageError where there is none, or an older version left out labels."""
+    if not run.folds_path.is_file():
+        raise HemorrhageError(f"{run.folds_path}: expected the run's folds and labels, found none. Train it again.")
+    folds = read_folds(run)
+    lacking = [label for label in LABELS if label not in folds]
+    if lacking:
+        raise HemorrhageError(
+            f"{run.folds_path}: expected the six labels, {', '.join(lacking)} missing: an older version wrote it. "
+            "Train the run again."
+        )
+    return folds

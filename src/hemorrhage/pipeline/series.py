@@ -26,14 +26,13 @@ from hemorrhage.models.weights import save_model
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.embeddings import read_embeddings
 from hemorrhage.pipeline.predictions import fill_predictions
-from hemorrhage.pipeline.predictors import fold_numbers
 from hemorrhage.pipeline.runs import (
     Run,
     beginning,
     find_run,
     hash_folds,
-    read_config,
     read_folds,
+    read_selection,
     require_same_folds,
     require_trained,
 )
@@ -161,7 +160,7 @@ def gather_embeddings(runs: Sequence[Run], config: SeriesConfig) -> Iterator[Mat
     """Yields the material of each network of the one run: what it made of the patients it saw, and of the others."""
     del config
     fold_of = read_folds(runs[0]).set_index("image_id")["fold"]
-    for fold in fold_numbers(read_config(runs[0])):
+    for fold in read_selection(runs[0]).folds:
         seen = read_embeddings(runs[0], fold, "train")
         if seen is None:
             raise HemorrhageError(

@@ -13,10 +13,11 @@ from hemorrhage.data.metrics import constant_score, weighted_log_loss
 from hemorrhage.data.studies import ANSWERS, Grouping, LearnedAnswer, fit_learned, take_truth
 from hemorrhage.data.table import read_table
 from hemorrhage.data.uncertainty import measure_study_answers
-from hemorrhage.files import replacing, write_json
+from hemorrhage.errors import HemorrhageError
+from hemorrhage.files import read_object, replacing, write_json
 from hemorrhage.pipeline.console import Console
-from hemorrhage.pipeline.out_of_fold import OutOfFold, read_out_of_fold, split_patients
-from hemorrhage.pipeline.runs import Run, find_run
+from hemorrhage.pipeline.out_of_fold import OutOfFold, read_out_of_fold, read_out_of_fold_hash, split_patients
+from hemorrhage.pipeline.runs import Run, find_run, require_own
 from hemorrhage.pipeline.score_text import format_studies
 
 
@@ -25,7 +26,7 @@ def answer_studies(name: str, console: Console) -> list[Path]:
 
     Raises HemorrhageError where the run has no out-of-fold predictions, no labels, or those of one patient alone.
     """
-    run = find_run(name)
+    run = require_own(find_run(name))
     found = read_out_of_fold(run)
     _say_judgement(found, split_patients(found, run), console)
     learned = fit_learned(found.truth, found.probability, Grouping.build(found.slices))
@@ -38,12 +39,38 @@ def answer_studies(name: str, console: Console) -> list[Path]:
     return [run.studies_json_path, run.studies_path]
 
 
-def tabulate_studies(slices: pd.DataFrame, learned: LearnedAnswer) -> pd.DataFrame:
-    """Returns a row a series of a prediction table without gaps: ids, its number of slices, and `<label>_<answer>`."""
+def read_learned(run: Run) -> LearnedAnswer | None:
+    """Returns the learned answer of a run's studies.json, None where there is no such file.
+
+    Raises HemorrhageError where the file is damaged, or of other out-of-fold predictions than the run's are now.
+    """
+    if not run.studies_json_path.is_file():
+        return None
+    advice = f"Run 'hemorrhage studies {run.folder.name}' again, or delete it."
+    written = read_object(run.studies_json_path, advice)
+    try:
+        learned = LearnedAnswer.from_json(written.get("learned", {}))
+        fitted_on, now = written.get("out_of_fold_hash"), read_out_of_fold_hash(run)
+    except HemorrhageError as error:
+        raise HemorrhageError(f"{run.studies_json_path}: {error} {advice}") from error
+    if fitted_on != now:
+        raise HemorrhageError(
+            f"{run.studies_json_path}: expected an answer fitted on {run.out_of_fold_path.name} as it is now, received "
+            f"one of other predictions. {advice}"
+        )
+    return learned
+
+
+def tabulate_studies(slices: pd.DataFrame, learned: LearnedAnswer | None) -> pd.DataFrame:
+    """Returns a row a series of a prediction table without gaps: ids, its number of slices, and `<label>_<answer>`.
+
+    Without a learned answer its columns are not there.
+    """
     studies = Grouping.build(slices)
     probability = slices[list(LABELS)].to_numpy(dtype=np.float64)
     answers = {name: take(probability, studies) for name, take in ANSWERS.items()}
-    answers["learned"] = learned.apply(probability, studies)
+    if learned is not None:
+        answers["learned"] = learned.apply(probability, studies)
     facts = pd.DataFrame(
         {
             "series_id": studies.first_of(slices["series_id"].to_numpy()),

@@ -13,7 +13,7 @@ from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import replacing
 from hemorrhage.pipeline.calibration_file import read_calibration
 from hemorrhage.pipeline.console import Console
-from hemorrhage.pipeline.runs import find_run, read_prevalence
+from hemorrhage.pipeline.runs import find_run, read_prevalence, require_own
 
 DEFAULT_CLIP = 1e-6
 """A wrong answer at 1e-6 costs 13.8; at 0 the scorer would charge 34.5."""
@@ -44,7 +44,7 @@ def submit(
     """
     if clip is not None and not 0 <= clip < 0.5:
         raise HemorrhageError(f"Expected a clip of at least 0 and below 0.5, received {clip}.")
-    run = find_run(name)
+    run = require_own(find_run(name))
     if not run.test_path.is_file():
         raise HemorrhageError(
             f"{run.test_path}: expected test predictions, found none. Run 'hemorrhage predict' first."

@@ -19,7 +19,7 @@ from hemorrhage.pipeline.config import ALL_FOLDS, Config, config_to_json
 from hemorrhage.pipeline.console import Console, count
 from hemorrhage.pipeline.environment import describe_environment
 from hemorrhage.pipeline.fitting import FoldData, fit_fold
-from hemorrhage.pipeline.inputs import Input, build_images
+from hemorrhage.pipeline.inputs import Input, build_images, warn_of_stand_ins
 from hemorrhage.pipeline.predictions import KEY_COLUMNS, collect_validation, describe_out_of_fold
 from hemorrhage.pipeline.runs import (
     Run,
@@ -69,10 +69,10 @@ def _train_locked(
     slices = found.read_training(config.max_missing, console)
     # By id, so that the draws are the same whatever order a DICOM folder or a store has.
     ordered = slices.table.sort_values("image_id", ignore_index=True)
-    table = limit_patients(ordered, config.limit, config.folds, config.seed)
+    table = limit_patients(ordered, config.limit, config.folds, config.fold_seed)
     source = build_images(found.build_source(table, config.size, config.crop), table, config)
     table = table[KEPT_COLUMNS]
-    folds = describe_slices(table, split_folds(table, config.folds, config.seed), config)
+    folds = describe_slices(table, split_folds(table, config.folds, config.fold_seed), config)
     _require_unseen(config, folds)
     data_of = {
         member: build_fold(source, table, folds, fold, config) for fold, member in _members_to_train(run, config)
@@ -83,6 +83,7 @@ def _train_locked(
     if config.deterministic:
         enable_determinism(config.seed)
     trained = [_train_member(member, config, data, deadline, console) for member, data in data_of.items()]
+    warn_of_stand_ins(source, console)
     if not any(trained) and run.out_of_fold_path.is_file():
         console.say(f"{run.folder} has all its epochs already.")
     else:
@@ -102,6 +103,8 @@ def _write_out_of_fold(run: Run, config: Config, table: pd.DataFrame) -> str:
 
 
 def _require_startable(run: Run, config: Config, resume: bool) -> None:
+    if run.is_there and run.kind != "train":
+        raise HemorrhageError(f"{run.folder}: this run exists, made by 'hemorrhage {run.kind}'. Choose another --run.")
     # Before its first epoch ends a run has learned nothing that could be lost: it may begin anew with other words.
     if not has_epochs(run):
         return
@@ -143,7 +146,7 @@ def _require_unseen(config: Config, folds: pd.DataFrame) -> None:
     """Raises HemorrhageError where weights of another run have learned from patients that this one is to hold out."""
     folder = Path(config.weights).expanduser()
     before = Run(folder) if Run(folder).is_there else Run(folder.parent)
-    if not folder.is_dir() or not before.is_there or not before.folds_path.is_file():
+    if not folder.is_dir() or before.kind != "train" or not before.folds_path.is_file():
         return
     known = read_folds(before)
     for fold, _ in _members_to_train(before, config):
