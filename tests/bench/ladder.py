@@ -3,9 +3,9 @@
     python -m tests.bench.ladder [--patients 600] [--model compact] [--size 128] [--epochs 12] [--folder ladder]
     python -m tests.bench.ladder --table        # from the predictions kept in the folder
 
-The folder gets the phantoms, their store, ladder.json, and each rung's test predictions as a small Parquet, from which
-anyone can compute the table again. Test patients are those of the phantom's plan; no rung learns or chooses anything
-from them. What is there already is not made again.
+The folder gets the phantoms, their store, ladder.json, and each rung's test predictions as a small Parquet beside the
+truth, from which anyone can compute the table again: docs/ladder has those of docs/score.md. Test patients are those of
+the phantom's plan; no rung learns or chooses anything from them. What is there already is not made again.
 
 Networks of all folds are begun on single slices. From these the rung `slice` goes on as it was and the rung `context`
 with the slices next to each, for the same few epochs at the same rates: what sets them apart is the context alone.
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for place, (name, table) in enumerate(climb(setting)):
             write_table(setting.folder / "rungs" / f"{place}-{name}.parquet", table)
             print(f"rung {place}: {name}", flush=True)
-    rungs = compare(setting)
+    rungs = compare(setting.folder)
     described = read_json(setting.folder / "ladder.json")
     write_json(setting.folder / "ladder.json", described | {"rungs": rungs})
     print_table(rungs)
@@ -108,6 +108,8 @@ def make_data(setting: Setting) -> None:
         "seed",
         "size",
     )
+    truth = read_labels(setting.phantom / ANSWERS_CSV).table
+    write_table(setting.folder / "truth.parquet", truth[["image_id", *LABELS]].astype(dict.fromkeys(LABELS, "int8")))
     described = {"phantom": {key: made_by[key] for key in kept}, "model": setting.model, "size": setting.size}
     write_json(setting.folder / "ladder.json", described | {"epochs": setting.epochs, "folds": FOLDS})
 
@@ -231,15 +233,15 @@ def predict_headers(found: StoreInput, test: pd.DataFrame) -> pd.DataFrame:
 
 def _keep(table: pd.DataFrame, probabilities: np.ndarray | None = None) -> pd.DataFrame:
     values = table[list(LABELS)].to_numpy() if probabilities is None else probabilities
-    return table[_KEYS].join(pd.DataFrame(values, columns=list(LABELS)))
+    return table[_KEYS].join(pd.DataFrame(values.astype(np.float32), columns=list(LABELS)))
 
 
-def compare(setting: Setting) -> list[dict[str, object]]:
+def compare(folder: Path) -> list[dict[str, object]]:
     """Returns a row a rung: its weighted log loss and the paired difference to the rung before, with intervals."""
-    truth = read_labels(setting.phantom / ANSWERS_CSV).table.set_index("image_id")[list(LABELS)]
+    truth = read_table(folder / "truth.parquet").set_index("image_id")[list(LABELS)]
     rows: list[dict[str, object]] = []
     before: np.ndarray | None = None
-    for path in sorted((setting.folder / "rungs").glob("*.parquet")):
+    for path in sorted((folder / "rungs").glob("*.parquet")):
         table = read_table(path)
         patients = table["patient_id"].to_numpy().astype(str)
         losses = slice_losses(truth.loc[table["image_id"]].to_numpy(), table[list(LABELS)].to_numpy())
@@ -261,13 +263,18 @@ def slice_losses(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 
 def print_table(rungs: Sequence[dict[str, object]]) -> None:
-    """Prints the rungs."""
-    print(f"{'rung':<14}{'loss':>9}  {'95 % by patient':<20}{'difference':>11}  95 %")
+    """Prints the rungs as rows of Markdown."""
+    print("| rung | weighted log loss | 95 % by patient | difference | 95 % |\n|---|---|---|---|---|")
     for row in rungs:
-        line = f"{row['rung']:<14}{row['loss']:>9.5f}  {row['low']:.5f} to {row['high']:.5f}  "
-        if "difference" in row:
-            line += f"{row['difference']:>+11.5f}  {row['difference_low']:+.5f} to {row['difference_high']:+.5f}"
-        print(line)
+        print(format_row(row))
+
+
+def format_row(row: dict[str, object]) -> str:
+    """Returns a rung as a row of the table in docs/score.md."""
+    cells = [f"{row['rung']}", f"{row['loss']:.5f}", f"{row['low']:.3f} to {row['high']:.3f}"]
+    if "difference" in row:
+        cells += [f"{row['difference']:+.5f}", f"{row['difference_low']:+.5f} to {row['difference_high']:+.5f}"]
+    return "| " + " | ".join(cells + [""] * (5 - len(cells))) + " |"
 
 
 if __name__ == "__main__":

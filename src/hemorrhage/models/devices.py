@@ -1,5 +1,6 @@
 """The few lines that ask a backend for something that Keras does not offer; each imports its backend when called."""
 
+import functools
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -57,9 +58,19 @@ def distribution_scope(batch_size: int, accumulate: int = 1) -> AbstractContextM
             f"Expected accumulate=1 on {gpus} GPUs, received {accumulate}. Give a larger --batch, which is split over "
             "them, or train on one: CUDA_VISIBLE_DEVICES=0."
         )
+    return _find_strategy().scope()
+
+
+@functools.cache
+def _find_strategy() -> Any:
+    """Returns the one MirroredStrategy of this process.
+
+    A second one would number its collective operations from the beginning again, and where their shapes are others than
+    the first one's (another network, or its head alone) TensorFlow ends in an error of shapes.
+    """
     import tensorflow
 
-    return tensorflow.distribute.MirroredStrategy().scope()
+    return tensorflow.distribute.MirroredStrategy()
 
 
 def enable_determinism(seed: int) -> None:
