@@ -24,7 +24,7 @@ HEMORRHAGE := .venv/bin/hemorrhage
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-quick phantom audit headers prepare merge lr-find train predict probe series select blend calibrate studies submit score kaggle-dataset push upload download bench bench-size bench-table bench-gpu bench-backbones realism spectra transfer pictures ladder ship check format test clean
+.PHONY: help setup demo demo-quick phantom audit headers prepare merge lr-find train predict probe series select blend calibrate studies submit score kaggle-dataset push upload download kernels test-kernels bench bench-size bench-table bench-gpu bench-backbones realism spectra transfer pictures ladder craft ship check format test clean
 
 help: ## this list
 	@echo "Intracranial hemorrhage in head CT: from DICOM to submission.csv. Not for clinical use."
@@ -104,6 +104,12 @@ upload: $(READY) ## check submissions/RUN/submission.csv and upload it to Kaggle
 download: $(READY) ## bring the competition's data into input; the disk it takes is said first (DRY=1)
 	@$(PYTHON) -m hemorrhage.kaggle download $(KAGGLE_FLAGS)
 
+kernels: $(READY) ## run the notebooks in kernels/ on synthetic heads and keep what they show
+	$(PYTHON) -m tests.kernels
+
+test-kernels: $(READY) ## run them as Kaggle does: its versions, both layouts, no network, every bad input
+	$(PYTHON) -m pytest -n 2 --dist loadfile tests/kernels/check_chain.py tests/kernels/check_kernels.py
+
 bench: $(READY) ## images a second of the feed against the original's generator (PEERS=1: and MONAI's)
 	$(PYTHON) -m tests.bench.feed
 
@@ -130,6 +136,9 @@ transfer: $(READY) ## how well RUN, trained on phantoms, reads real slices (HEMO
 
 ladder: $(READY) ## what each rung gives, from the prior to the series model, on one fixed phantom set: ladder.json
 	$(PYTHON) -m tests.bench.ladder $(ARGS)
+
+craft: $(READY) ## what each value of docs/training.md does to one small network, on the store STORE
+	$(PYTHON) -m tests.bench.craft $(STORE) $(ARGS)
 
 ship: $(READY) ## put the network of RUN, trained on the phantoms in OUT, into the package as @phantom
 	$(PYTHON) -m tests.bench.ship $(RUN) $(OUT) phantom

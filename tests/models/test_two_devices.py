@@ -65,14 +65,14 @@ for place, (name, (model, count, steps, synchronized)) in enumerate(json.loads(s
     results[name] = {"replicas": seen[-1], "rows": rows}
 config = resolve_config("default", settings | {"model": "compact"})
 with devices.distribution_scope(config.batch):
-    results["plan"] = plan_training(find_input(Path("input")), config, SILENT).fed
+    results["plan"] = plan_training(find_input(Path("input")), config, SILENT).hours
 print(json.dumps(results))
 """
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Returns by the name of each of JOBS on how many devices it was trained, and its history; and a plan's rate."""
+    """Returns by the name of each of JOBS on how many devices it was trained, and its history; and the hours of a plan."""
     folder = tmp_path_factory.mktemp("devices")
     write_kaggle_layout(folder / "input", patients=12, slices=6)
     done = subprocess.run(
