@@ -72,7 +72,7 @@ print(json.dumps(results))
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Returns by the name of each of JOBS on how many devices it was trained, and its history; and the hours of a plan."""
+    """Returns by the name of each of JOBS its devices and its history; and the hours of a plan."""
     folder = tmp_path_factory.mktemp("devices")
     write_kaggle_layout(folder / "input", patients=12, slices=6)
     done = subprocess.run(
