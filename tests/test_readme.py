@@ -9,10 +9,12 @@ import pytest
 
 from hemorrhage.arguments import build_parser
 from hemorrhage.cli import _VERBS
+from hemorrhage.kaggle import __main__ as kaggle
 from hemorrhage.pipeline.config import resolve_config
 from hemorrhage.pipeline.settings import parse_settings
 
 ROOT = Path(__file__).parents[1]
+_KAGGLE = "python -m hemorrhage.kaggle"
 
 
 def commands() -> list[str]:
@@ -49,7 +51,8 @@ def list_commands(command: str) -> list[str]:
     )
     assert done.returncode == 0, done.stderr
     program = ".venv/bin/"
-    return [line.removeprefix(program) for line in done.stdout.splitlines() if line.startswith(f"{program}hemorrhage")]
+    lines = [line.removeprefix(program) for line in done.stdout.splitlines()]
+    return [line for line in lines if line.startswith(("hemorrhage", _KAGGLE))]
 
 
 @pytest.mark.parametrize("command", [one for one in commands() if not one.startswith("make ")])
@@ -58,7 +61,9 @@ def test_every_other_command_parses(command: str) -> None:
 
 
 def parse(command: str) -> str:
-    """Returns the verb of a command that the parser, and for train the config, takes."""
+    """Returns the verb of a command that its parser, and for train the config, takes."""
+    if command.startswith(_KAGGLE):
+        return str(kaggle.build_parser().parse_args(shlex.split(command.removeprefix(_KAGGLE))).name)
     words = shlex.split(command.replace("python -m hemorrhage", "hemorrhage"))
     assert words[0] == "hemorrhage"
     options = build_parser().parse_args(words[1:])

@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     write_json(options.folder / "craft.json", {"rows": rows})
     for row in rows:
         interval = f"{row['difference']:+.5f}  {row['low']:+.5f} to {row['high']:+.5f}" if "low" in row else ""
-        print(f"{row['name']:<18}{row['loss']:.5f}  {interval}")
+        print(f"{row['name']:<24}{row['loss']:.5f}  {interval}")
     return 0
 
 
