@@ -60,7 +60,7 @@ def test_a_wrong_word_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_a_target_calls_its_verb_with_the_user_of_the_command_line_alone(words: list[str], expected: str) -> None:
     done = subprocess.run(
-        ["make", *words, "--dry-run", "--assume-old=.venv/.ready", "READY="],
+        ["make", "--no-print-directory", *words, "--dry-run", "--assume-old=.venv/.ready", "READY="],
         cwd=ROOT,
         env=os.environ | {"USER": "login"},
         capture_output=True,

@@ -165,11 +165,11 @@ def test_folds_apart_have_nothing_to_blend_and_it_says_what_to_do(data_folder: P
         blend_runs("both", ["0", "1"], "mean", SILENT)
 
 
-def test_some_of_several_folds_go_together_but_not_as_embeddings(data_folder: Path, whole: Run) -> None:
+def test_some_of_several_folds_go_together_and_their_embeddings_are_asked_for(data_folder: Path, whole: Run) -> None:
     run = select_and_predict("two", data_folder, folds="0,2")
     folds = read_folds(run).set_index("image_id")["fold"]
     assert set(folds.loc[pd.read_parquet(run.out_of_fold_path)["image_id"]]) == {0, 2}
-    with pytest.raises(HemorrhageError, match=r"two: expected a run of one fold or of all"):
+    with pytest.raises(HemorrhageError, match=r"two: expected embeddings of fold 0, found none"):
         train_series(["two"], "stage", {"on": "embeddings"}, SILENT)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from hemorrhage.data.labels import LABELS
 from hemorrhage.errors import HemorrhageError
+from hemorrhage.pipeline.blend import blend_runs
 from hemorrhage.pipeline.config import resolve_config
 from hemorrhage.pipeline.console import SILENT
 from hemorrhage.pipeline.inputs import find_input
@@ -169,6 +170,33 @@ def test_two_runs_are_seen_side_by_side() -> None:
 def test_runs_of_other_folds_do_not_go_together(data_folder: Path, folded: Run, trained: Run) -> None:
     with pytest.raises(HemorrhageError, match=r"same folds, received all, first"):
         train_series(["all", "first"], "second", QUICK, SILENT)
+
+
+def test_a_member_trained_anew_on_other_folds_is_refused(data_folder: Path, folded: Run) -> None:
+    train_series(["all"], "second", QUICK, SILENT)
+    blend_runs("mixed", ["all", "second"], "mean", SILENT)
+    table = read_folds(folded)
+    table.assign(fold=1 - table["fold"]).to_parquet(folded.folds_path)
+    for name in ("second", "mixed"):
+        with pytest.raises(HemorrhageError, match=r"made of all, which was trained anew on other folds"):
+            predict(name, data_folder, None, None, SILENT)
+
+
+def test_a_lost_series_model_is_said(data_folder: Path, folded: Run) -> None:
+    run = train_series(["all"], "second", QUICK, SILENT)
+    run.series_path(1).unlink()
+    with pytest.raises(HemorrhageError, match="expected the series model of fold 1"):
+        predict("second", data_folder, None, None, SILENT)
+
+
+def test_runs_without_a_slice_in_common_are_refused(data_folder: Path, folded: Run) -> None:
+    for fold in ("0", "1"):
+        select_part(f"part{fold}", "all", fold, None, None)
+        predict(f"part{fold}", data_folder, None, None, SILENT)
+    with pytest.raises(HemorrhageError, match="which have none in common"):
+        train_series(["part0", "part1"], "second", QUICK, SILENT)
+    with pytest.raises(HemorrhageError, match="each run once"):
+        train_series(["all", "all"], "third", QUICK, SILENT)
 
 
 def test_what_is_missing_is_said(folded: Run) -> None:

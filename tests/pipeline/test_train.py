@@ -341,3 +341,7 @@ def test_weights_that_have_seen_the_held_out_patients_are_refused(data_folder: P
     with pytest.raises(HemorrhageError, match=r"have learned from \d+ of the \d+ patients that fold 1"):
         run_training(data_folder, name="second", fold="1", epochs=1, weights=str(below.folder))
     run_training(data_folder, name="third", fold="0", epochs=1, weights=str(below.folder))
+    (below.folder.parent / "link").symlink_to(below.folder.resolve())
+    for weights in (below.model_path(1), below.folder.parent / "link"):
+        with pytest.raises(HemorrhageError, match="have learned from"):
+            run_training(data_folder, name="fourth", fold="1", epochs=1, weights=str(weights))

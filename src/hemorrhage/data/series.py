@@ -66,9 +66,9 @@ def smooth_along_z(
             if sigma_mm > 0 and len(rows) > 1:
                 weights = np.exp(-0.5 * (away_mm / sigma_mm) ** 2) * known[:, column]
                 sums = weights @ np.where(known[:, column], given[:, column], 0)
-                smoothed[rows, column] = np.where(
-                    known[:, column], sums / np.maximum(weights.sum(axis=1), 1e-300), np.nan
-                )
+                # A mean of ones may come out above 1 by rounding.
+                means = np.minimum(sums / np.maximum(weights.sum(axis=1), 1e-300), 1.0)
+                smoothed[rows, column] = np.where(known[:, column], means, np.nan)
     return smoothed
 
 

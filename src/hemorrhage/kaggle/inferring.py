@@ -177,7 +177,7 @@ def show_answers(job: InferringJob, name: str, most: int = 6) -> Picture:
     shown = first[["image_id"]].merge(test, on="image_id") if test is not None else first.head(0)
     images = WindowedSource(found.build_source(shown, config.size, config.crop), (BRAIN,))
     tiles = [images.read_image(image_id)[..., 0] for image_id in shown["image_id"]]
-    title = "Test slices that the network finds most suspicious, brain window"
+    title = "The most suspicious test slice of each series, brain window"
     return draw_tiles(tiles, [_caption(row) for _, row in first.iterrows()], title, job.session.mounts.is_synthetic)
 
 

@@ -108,8 +108,9 @@ def list_runs(mounts: Mounts, names: Sequence[str]) -> list[Run]:
 
 
 def _find_run(mounts: Mounts, name: str, known: Sequence[str]) -> Run:
-    found = find_previous(mounts, name) or name_run(name)
-    if not found.is_there:
+    own = name_run(name)
+    found = own if own.is_there else find_previous(mounts, name)
+    if found is None:
         there = ", ".join(known) or "none"
         raise HemorrhageError(f"{mounts.input}: expected a run {name} below it; there are: {there}. Correct RUNS.")
     return found

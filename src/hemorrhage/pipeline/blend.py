@@ -14,6 +14,7 @@ from hemorrhage.data.table import read_table, write_table
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_json, read_object, write_json
 from hemorrhage.pipeline.console import Console
+from hemorrhage.pipeline.membership import find_members
 from hemorrhage.pipeline.predictions import fill_predictions
 from hemorrhage.pipeline.predictors import Opener, Predictor
 from hemorrhage.pipeline.runs import (
@@ -70,7 +71,7 @@ def _blend_locked(run: Run, runs: Sequence[Run], how: str, console: Console) -> 
     write_json(run.training_path, read_json(runs[0].training_path))
     write_table(run.out_of_fold_path, blend_tables(tables, recipe))
     if all(one.test_path.is_file() for one in runs):
-        write_table(run.test_path, blend_tables(align([_read_predictions(one.test_path) for one in runs]), recipe))
+        write_table(run.test_path, blend_tables(align_whole([one.test_path for one in runs]), recipe))
     # Last, since by it a folder counts as a run.
     description = {"runs": [one.folder.name for one in runs], "how": how, "folds_hash": hash_folds(runs[0])}
     weights = None if recipe.weights is None else recipe.weights.tolist()
@@ -82,6 +83,19 @@ def align(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
     common = set.intersection(*(set(table["image_id"]) for table in tables))
     order = [image_id for image_id in tables[0]["image_id"] if image_id in common]
     return [table.set_index("image_id", drop=False).loc[order].reset_index(drop=True) for table in tables]
+
+
+def align_whole(paths: Sequence[Path]) -> list[pd.DataFrame]:
+    """Returns prediction tables in the order of the first; raises HemorrhageError unless all have the same slices."""
+    tables = [_read_predictions(path) for path in paths]
+    ids = set(tables[0]["image_id"])
+    for path, table in zip(paths, tables, strict=True):
+        if set(table["image_id"]) != ids:
+            raise HemorrhageError(
+                f"{path}: expected the {len(ids)} slices of {paths[0]}, received {len(table)}, not the same. Run "
+                "'hemorrhage predict' with the same input for each."
+            )
+    return align(tables)
 
 
 def blend_tables(tables: Sequence[pd.DataFrame], recipe: Recipe) -> pd.DataFrame:
@@ -111,8 +125,21 @@ class BlendPredictor:
 def read_recipe(run: Run) -> tuple[list[str], Recipe]:
     """Returns the names of a blend's members, and how they are blended."""
     described = read_object(run.blend_json_path, "Run 'hemorrhage blend' again.")
-    weights = described["weights"]
-    return described["runs"], Recipe(described["how"], None if weights is None else np.array(weights))
+    members = find_members(run, described, run.blend_json_path, "blend")
+    how, weights = described.get("how"), described.get("weights")
+    shape = (len(LABELS), len(members))
+    if how not in BLENDS or (how == "weighted" and not _has_shape(weights, shape)):
+        raise HemorrhageError(
+            f"{run.blend_json_path}: expected a blend out of {', '.join(BLENDS)} and, for weighted, weights of "
+            f"{shape[0]} x {shape[1]} numbers; the file is damaged. Run 'hemorrhage blend' again."
+        )
+    return [member.folder.name for member in members], Recipe(how, np.array(weights) if how == "weighted" else None)
+
+
+def _has_shape(weights: object, shape: tuple[int, int]) -> bool:
+    if not isinstance(weights, list) or not all(isinstance(row, list) and len(row) == shape[1] for row in weights):
+        return False
+    return len(weights) == shape[0] and all(isinstance(value, int | float) for row in weights for value in row)
 
 
 def _read_predictions(path: Path) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 from hemorrhage.data.blending import blend, fit_weights
 from hemorrhage.data.labels import LABELS
 from hemorrhage.data.series import PLACE_FEATURES, describe_places, fit_smoothing, list_series, smooth_along_z
+from hemorrhage.errors import HemorrhageError
 from hemorrhage.models.series import SERIES_MODELS, Shape, SliceSequence, predict_sequences, to_log_odds
 from hemorrhage.models.series_training import Course, Example, fit_reduction, fit_series_model
 from hemorrhage.pipeline.settings import require
@@ -99,6 +100,8 @@ def see_predictions(tables: Sequence[pd.DataFrame]) -> Seen:
 
     Slices that one of them could not read are left out. With more than one run the features are each run's log odds.
     """
+    if any(table["image_id"].tolist() != tables[0]["image_id"].tolist() for table in tables):
+        raise HemorrhageError("Expected predictions of the same slices in one order, received others.")
     values = [table[list(LABELS)].to_numpy(dtype=np.float64) for table in tables]
     is_known = ~np.isnan(values).any(axis=(0, 2))
     known = [each[is_known] for each in values]

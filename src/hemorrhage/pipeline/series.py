@@ -23,6 +23,7 @@ from hemorrhage.data.table import read_table, write_table
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_json, write_json
 from hemorrhage.models.weights import save_model
+from hemorrhage.pipeline.blend import align, align_whole
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.embeddings import read_embeddings
 from hemorrhage.pipeline.predictions import fill_predictions
@@ -87,6 +88,8 @@ def train_series(names: Sequence[str], name: str, settings: Mapping[str, str], c
     the runs were trained on different folds, or have not predicted what is asked for.
     """
     config = SeriesConfig(**convert_settings(SeriesConfig, settings))
+    if len(set(names)) < len(names):
+        raise HemorrhageError(f"Expected each run once, received {', '.join(names)}.")
     runs = [require_trained(find_run(one)) for one in names]
     require_same_folds(runs)
     if config.on == "embeddings" and len(runs) > 1:
@@ -148,9 +151,16 @@ def gather_probabilities(runs: Sequence[Run], config: SeriesConfig) -> Iterator[
     The parts are drawn anew and not the runs' folds: so a series model learns from what all of the networks say, and
     from more of the patients.
     """
-    seen = see_predictions([_read_predictions(run.out_of_fold_path) for run in runs])
+    tables = align([_read_predictions(run.out_of_fold_path) for run in runs])
+    if tables[0].empty:
+        names = ", ".join(run.folder.name for run in runs)
+        raise HemorrhageError(
+            f"Expected out-of-fold predictions of the same slices, received {names}, which have none in common. Name "
+            "runs of the same folds."
+        )
+    seen = see_predictions(tables)
     has_test = all(run.test_path.is_file() for run in runs)
-    test = see_predictions([_read_predictions(run.test_path) for run in runs]) if has_test else None
+    test = see_predictions(align_whole([run.test_path for run in runs])) if has_test else None
     folds = _split(seen, read_folds(runs[0]), config)
     for fold in sorted(set(folds)):
         yield Material(int(fold), seen.select(folds != fold), seen.select(folds == fold), test)

@@ -11,10 +11,12 @@ from hemorrhage.data.table import read_table
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_object
 from hemorrhage.models.weights import read_model
+from hemorrhage.pipeline.blend import align
 from hemorrhage.pipeline.console import Console
+from hemorrhage.pipeline.membership import find_members
 from hemorrhage.pipeline.predictions import average_predictions, build_empty, fill_predictions
 from hemorrhage.pipeline.predictors import NetworkPredictor, Opener, open_networks
-from hemorrhage.pipeline.runs import Run, find_run
+from hemorrhage.pipeline.runs import Run
 from hemorrhage.pipeline.second_stage import Mixture, Seen, SeriesConfig, Stage, see_predictions
 from hemorrhage.pipeline.settings import convert_settings
 
@@ -49,7 +51,7 @@ class SeriesPredictor:
                 for fold, part in of_fold.items()
             ]
             return pd.concat(parts, ignore_index=True)
-        tables = [below.predict_held_out(slices, opener) for below in self.below]
+        tables = align([below.predict_held_out(slices, opener) for below in self.below])
         parts = [self._answer_fold(tables, fold, set(part["image_id"])) for fold, part in of_fold.items()]
         return pd.concat(parts, ignore_index=True)
 
@@ -69,13 +71,23 @@ class SeriesPredictor:
 
 def open_series(run: Run, tta: str | None, console: Console) -> SeriesPredictor:
     """Returns the predictor of a run of 'series'; errors as in open_networks, and for a member that is gone."""
-    described = read_object(run.series_json_path, "Run 'hemorrhage series' again.")
-    below = [open_networks(find_run(name), tta, console) for name in described["runs"]]
-    folds = [int(path.stem.rpartition("-")[2]) for path in sorted(run.folder.glob("models/series-*.keras"))]
-    stages = {fold: Stage(read_model(run.series_path(fold)), _read_mixture(run, described, fold)) for fold in folds}
-    config = SeriesConfig(**convert_settings(SeriesConfig, described["settings"]))
+    again = "Run 'hemorrhage series' again."
+    described = read_object(run.series_json_path, again)
+    members = find_members(run, described, run.series_json_path, "series")
     kept = read_table(run.stage_folds_path).set_index("image_id")["fold"]
-    return SeriesPredictor(below, stages, kept, config)
+    stages = {int(fold): _read_stage(run, described, int(fold)) for fold in sorted(kept.unique())}
+    settings = described.get("settings")
+    if not isinstance(settings, dict):
+        raise HemorrhageError(f"{run.series_json_path}: expected settings, found none. {again}")
+    config = SeriesConfig(**convert_settings(SeriesConfig, settings))
+    return SeriesPredictor([open_networks(one, tta, console) for one in members], stages, kept, config)
+
+
+def _read_stage(run: Run, described: Mapping[str, Any], fold: int) -> Stage:
+    path = run.series_path(fold)
+    if not path.is_file():
+        raise HemorrhageError(f"{path}: expected the series model of fold {fold}, found none. Run 'series' again.")
+    return Stage(read_model(path), _read_mixture(run, described, fold))
 
 
 def _read_mixture(run: Run, described: Mapping[str, Any], fold: int) -> Mixture:

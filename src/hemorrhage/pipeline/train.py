@@ -144,10 +144,15 @@ def _is_skipped(table: pd.DataFrame, config: Config) -> np.ndarray:
 
 def _require_unseen(config: Config, folds: pd.DataFrame) -> None:
     """Raises HemorrhageError where weights of another run have learned from patients that this one is to hold out."""
-    folder = Path(config.weights).expanduser()
+    folder = _find_origin(Path(config.weights).expanduser().resolve())
     before = Run(folder) if Run(folder).is_there else Run(folder.parent)
-    if not folder.is_dir() or before.kind != "train" or not before.folds_path.is_file():
+    if not folder.is_dir() or before.kind != "train":
         return
+    if not before.folds_path.is_file():
+        raise HemorrhageError(
+            f"{before.folds_path}: expected the folds of the run whose weights are to be taken, found none: nobody can "
+            "tell whom they have learned from."
+        )
     known = read_folds(before)
     for fold, _ in _members_to_train(before, config):
         held_out = set(folds.loc[folds["fold"] == fold, "patient_id"])
@@ -158,6 +163,11 @@ def _require_unseen(config: Config, folds: pd.DataFrame) -> None:
                 f"{fold} is to hold out (first: {min(seen)}); its score would flatter. Train with the --folds, --seed, "
                 "--fold and input of that run, or name weights that have not seen them."
             )
+
+
+def _find_origin(weights: Path) -> Path:
+    """The folder of a run, or of one of its folds, that the file of a model lies in; what else is named as it is."""
+    return weights.parent.parent if weights.is_file() and weights.parent.name == "models" else weights
 
 
 def _find_left_out(folder: Path, before: Run, fold: int) -> int:

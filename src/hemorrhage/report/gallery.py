@@ -13,7 +13,7 @@ from hemorrhage.ct.crop import find_box, find_head
 from hemorrhage.ct.dicom import read_slice
 from hemorrhage.ct.windows import BONE, BRAIN, SUBDURAL, Window, apply_window
 from hemorrhage.report.choosing import name_labels, path_of
-from hemorrhage.report.picture import Picture, render
+from hemorrhage.report.picture import SLICE_COLORS, Picture, render
 
 WINDOWS: Mapping[str, Window] = {"brain": BRAIN, "subdural": SUBDURAL, "bone": BONE}
 SIDES = "Seen from the feet, as radiologists do: the patient's right is on the left."
@@ -47,7 +47,7 @@ def draw_examples(examples: Mapping[str, pd.DataFrame], synthetic: bool) -> Pict
     for axes, title in zip(grid[0], titles, strict=True):
         axes.set_title(title, fontsize=10)
     figure.supxlabel(f"{SIDES} Under a slice: all its labels. Window: center/width in HU.", fontsize=9)
-    return render(figure, f"slices with {', '.join(examples)}, each in the windows {', '.join(WINDOWS)}")
+    return render(figure, f"slices with {', '.join(examples)}, each in the windows {', '.join(WINDOWS)}", SLICE_COLORS)
 
 
 def _draw_example(row: Sequence[Axes], slices: pd.DataFrame) -> None:
@@ -80,7 +80,7 @@ def draw_series(rows: pd.DataFrame, synthetic: bool, columns: int = 6) -> Pictur
         axes.set_axis_off()
     figure.supxlabel(SIDES, fontsize=9)
     bleeding = int(rows["any"].sum())
-    return render(figure, f"{len(rows)} slices of one series by height, {bleeding} of them with a bleed")
+    return render(figure, f"{len(rows)} slices of one series by height, {bleeding} of them with a bleed", SLICE_COLORS)
 
 
 def _read_alike(rows: pd.DataFrame) -> list[np.ndarray]:
@@ -103,7 +103,7 @@ def draw_tiles(tiles: Sequence[np.ndarray], captions: Sequence[str], title: str,
     for axes, tile, caption in zip(all_axes, tiles, captions, strict=False):
         show(axes, tile)
         axes.set_title(caption, fontsize=8)
-    return render(figure, f"{len(tiles)} slices: {title}")
+    return render(figure, f"{len(tiles)} slices: {title}", SLICE_COLORS)
 
 
 def read_tile(row: pd.Series) -> np.ndarray:

@@ -62,14 +62,14 @@ def draw_repair(row: pd.Series | None, synthetic: bool) -> Picture:
     for axes, pixels_hu, name in ((top_left, before, "before"), (top_right, after, "after")):
         show(axes, apply_window(pixels_hu, BRAIN))
         axes.set_title(f"{name}: brain window", fontsize=10)
-    _draw_histogram(left, before, "before: air lies where metal would be, above 3,000 HU")
-    _draw_histogram(right, after, "after: air near -1,000, water 0, brain 20 to 45, bone above 300")
+    _draw_histogram(left, before, "before: air where metal would be, above 3,000")
+    _draw_histogram(right, after, "after: air at -1,000, brain 20 to 45, bone from 300")
     return render(figure, "a wrapped slice before and after the repair, with histograms of its HU")
 
 
 def _draw_histogram(axes: Axes, pixels_hu: np.ndarray, title: str) -> None:
     axes.hist(pixels_hu.ravel(), bins=list(range(-1100, 4200, 50)), color=_GOOD)
-    axes.axvspan(BRAIN.low, BRAIN.high, color=_WRAPPED, alpha=0.35, linewidth=0)
+    axes.axvspan(BRAIN.low, BRAIN.high, color=_WRAPPED, alpha=0.6, linewidth=0)
     axes.set(yscale="log", xlabel="HU (red: the brain window)", ylabel="pixels", xlim=(-1150, 4150))
     axes.set_title(title, fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)

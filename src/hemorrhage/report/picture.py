@@ -11,8 +11,8 @@ from PIL import Image
 
 from hemorrhage.files import replacing
 
-_COLORS = 48
-"""Of a picture's palette: greys and the few colors of charts, in a third of the bytes that full color takes."""
+CHART_COLORS, SLICE_COLORS = 200, 48
+"""Of a picture's palette, a third of the bytes that full color takes. The noise of slices is what takes them."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class Picture:
             temporary.write_bytes(self.png)
 
 
-def render(figure: Figure, words: str, dpi: int = 86) -> Picture:
-    """Returns the figure as a picture; `words` say what it shows."""
+def render(figure: Figure, words: str, colors: int = CHART_COLORS, dpi: int = 86) -> Picture:
+    """Returns the figure as a picture of so many colors; `words` say what it shows."""
     figure.set_dpi(dpi)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[..., :3]
-    image = Image.fromarray(pixels).quantize(_COLORS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    image = Image.fromarray(pixels).quantize(colors, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return Picture(buffer.getvalue(), words)
