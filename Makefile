@@ -108,7 +108,7 @@ kernels: $(READY) ## run the notebooks in kernels/ on synthetic heads and keep w
 	$(PYTHON) -m tests.kernels
 
 test-kernels: $(READY) ## run them as Kaggle does: its versions, both layouts, no network, every bad input
-	$(PYTHON) -m pytest -n 2 --dist loadfile tests/kernels/check_notebooks.py tests/kernels/check_chain.py tests/kernels/check_kernels.py
+	$(PYTHON) -m pytest -n 2 --dist loadfile tests/kernels/test_notebooks.py tests/kernels/check_chain.py tests/kernels/check_kernels.py
 
 bench: $(READY) ## images a second of the feed against the original's generator (PEERS=1: and MONAI's)
 	$(PYTHON) -m tests.bench.feed

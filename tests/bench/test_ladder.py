@@ -6,15 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hemorrhage.data.labels import LABELS, write_long
+from hemorrhage.data.labels import LABELS
 from hemorrhage.data.metrics import weighted_log_loss
 from hemorrhage.data.table import write_table
-from hemorrhage.pipeline.phantom import ANSWERS_CSV
-from tests.bench.ladder import Setting, compare, print_table, slice_losses
-
-
-def build_setting(folder: Path) -> Setting:
-    return Setting(folder, patients=20, model="compact", size=128, epochs=1)
+from tests.bench.ladder import compare, print_table, slice_losses
 
 
 def test_the_mean_of_slice_losses_is_the_score() -> None:
@@ -24,17 +19,16 @@ def test_the_mean_of_slice_losses_is_the_score() -> None:
 
 
 def test_rungs_are_compared_with_the_rung_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    setting = build_setting(tmp_path)
     rng = np.random.default_rng(1)
     ids, patients = [f"ID_{k:09d}" for k in range(60)], [f"p{k // 3}" for k in range(60)]
     truth = rng.integers(0, 2, (60, 6))
-    setting.phantom.mkdir()
-    write_long(setting.phantom / ANSWERS_CSV, np.array(ids, dtype=object), truth.astype(np.int8))
+    answers = pd.DataFrame(truth.astype(np.int8), columns=list(LABELS))
+    write_table(tmp_path / "truth.parquet", pd.DataFrame({"image_id": ids}).join(answers))
     keys = pd.DataFrame({"image_id": ids, "patient_id": patients})
     for place, (name, closeness) in enumerate([("prior", 0.0), ("better", 0.5)]):
         said = 0.5 + closeness * (truth - 0.5)
         write_table(tmp_path / "rungs" / f"{place}-{name}.parquet", keys.join(pd.DataFrame(said, columns=list(LABELS))))
-    prior, better = compare(setting)
+    prior, better = compare(tmp_path)
     assert prior["loss"] == pytest.approx(np.log(2))
     assert "difference" not in prior
     assert better["difference"] == pytest.approx(np.log(0.5) - np.log(0.75))
