@@ -69,7 +69,7 @@ def parse(command: str) -> str:
     options = build_parser().parse_args(words[1:])
     if options.name == "train":
         flags = {"model": options.model} if options.model else {}
-        resolve_config(options.preset, parse_settings(options.set) | flags)
+        resolve_config(options.preset, parse_settings(options.set, flags))
     return str(options.name)
 
 

@@ -145,7 +145,7 @@ def _train(options: argparse.Namespace) -> int:
     if options.max_hours is not None and not 0 < options.max_hours < math.inf:
         raise HemorrhageError(f"Expected --max-hours above 0, received {options.max_hours:g}.")
     flags = {key: value for key in _TRAIN_FLAGS if (value := getattr(options, key)) is not None}
-    given = parse_settings(options.set) | flags
+    given = parse_settings(options.set, flags)
     resolve_config(options.preset, given)  # a wrong word is refused before the input is looked for
     found = find_input(options.input)
     config = resolve_config(options.preset, found.defaults() | given)
@@ -176,7 +176,7 @@ def _lr_find(options: argparse.Namespace) -> int:
 
     names = [key for key in _TRAIN_FLAGS if key != "epochs"]
     flags = {key: value for key in names if (value := getattr(options, key)) is not None}
-    given = parse_settings(options.set) | flags
+    given = parse_settings(options.set, flags)
     resolve_config(options.preset, given)  # a wrong word is refused before the input is looked for
     found = find_input(options.input)
     config = resolve_config(options.preset, found.defaults() | given)
@@ -240,7 +240,7 @@ def _series(options: argparse.Namespace) -> int:
     from hemorrhage.pipeline.settings import parse_settings
 
     flags = {key: value for key in ("on", "model") if (value := getattr(options, key)) is not None}
-    settings = parse_settings(options.set) | flags
+    settings = parse_settings(options.set, flags)
     load_keras_quietly()
     from hemorrhage.pipeline.series import train_series
 

@@ -23,8 +23,8 @@ TWO = np.stack([column(0.1, 0.5, 0.9), column(0.3, 0.2, 0.7)])
         ("mean", (0.2, 0.35, 0.8)),
         ("max", (0.3, 0.5, 0.9)),
         ("min", (0.1, 0.2, 0.7)),
-        # Ranks 1 2 3 and 2 1 3: means 1.5 1.5 3; equal means keep their order.
-        ("rank", (0.2, 0.35, 0.8)),
+        # Ranks 1 2 3 and 2 1 3: means 1.5 1.5 3; equal ranks get equal probabilities.
+        ("rank", (0.275, 0.275, 0.8)),
     ],
 )
 def test_blends_by_hand(how: str, expected: tuple[float, ...]) -> None:

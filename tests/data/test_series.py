@@ -35,8 +35,8 @@ def test_two_patients_with_one_series_id_have_two_series():
 
 
 def test_what_cannot_be_placed_is_alone():
-    slices = pd.concat([make_slices([0, None, 5]), make_slices([3, 4], series=None)], ignore_index=True)
-    assert sorted(rows_of(slices)) == [[0, 2], [1], [3], [4]]
+    slices = pd.concat([make_slices([0, None, 5, np.inf]), make_slices([3, 4], series=None)], ignore_index=True)
+    assert sorted(rows_of(slices)) == [[0, 2], [1], [3], [4], [5]]
 
 
 def test_no_slices_are_no_series():

@@ -34,7 +34,7 @@ def test_a_score_that_is_not_there_is_said_so(run: Run) -> None:
     call = plan_upload("first", None, said.append)
     assert call.arguments["message"] == "first, commit not known, out-of-fold score not known"
     assert len(said) == 1
-    assert "expected out-of-fold predictions" in said[0]
+    assert "out_of_fold.parquet: expected predictions" in said[0]
 
 
 def test_a_blend_has_the_commits_of_its_members(run: Run) -> None:

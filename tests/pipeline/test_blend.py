@@ -93,3 +93,27 @@ def test_runs_of_other_folds_are_refused(predicted: Run) -> None:
 def test_what_cannot_be_blended_is_refused(name: str, names: list[str], message: str, predicted: Run) -> None:
     with pytest.raises(HemorrhageError, match=message):
         blend_runs(name, names, "mean", SILENT)
+
+
+def test_blends_in_a_circle_are_said(data_folder: Path, predicted: Run) -> None:
+    inner = blend_runs("inner", ["first", "second"], "mean", SILENT)
+    blend_runs("outer", ["inner", "first"], "mean", SILENT)
+    write_json(inner.blend_json_path, read_json(inner.blend_json_path) | {"runs": ["outer", "first"]})
+    with pytest.raises(HemorrhageError, match="a blend of itself \\(outer of inner of outer\\)"):
+        predict("outer", data_folder, None, None, SILENT)
+
+
+def test_a_blend_that_failed_can_be_made_again(predicted: Run) -> None:
+    away = predicted.test_path.with_suffix(".away")
+    predicted.test_path.rename(away)
+    predicted.test_path.write_bytes(b"no table")
+    with pytest.raises(HemorrhageError, match=r"test.parquet: expected a table"):
+        blend_runs("both", ["first", "second"], "mean", SILENT)
+    away.rename(predicted.test_path)
+    assert blend_runs("both", ["first", "second"], "mean", SILENT).test_path.is_file()
+
+
+def test_a_training_json_without_prevalence_is_said(predicted: Run) -> None:
+    write_json(predicted.training_path, {})
+    with pytest.raises(HemorrhageError, match=r"training.json: expected a prevalence of each label, received None"):
+        submit("first", None, None, SILENT)

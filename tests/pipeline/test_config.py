@@ -37,7 +37,9 @@ def test_the_original_effb4_is_as_published() -> None:
 def test_text_of_the_command_line_is_converted_by_kind() -> None:
     config = resolve_config(
         "default",
-        parse_settings(["average_epochs=1,3", "steps=none", "deterministic=yes", "dropout=0.1", "learning-rate=1e-3"]),
+        parse_settings(
+            ["average_epochs=1,3", "steps=none", "deterministic=yes", "dropout=0.1", "learning-rate=1e-3"], {}
+        ),
     )
     assert config.average_epochs == (1.0, 3.0)
     assert config.steps is None
@@ -71,7 +73,7 @@ def test_text_of_the_command_line_is_converted_by_kind() -> None:
 )
 def test_bad_settings_are_refused(settings: list[str], cause: str) -> None:
     with pytest.raises(HemorrhageError, match=cause):
-        resolve_config("default", parse_settings(settings))
+        resolve_config("default", parse_settings(settings, {}))
 
 
 def test_an_unknown_preset_lists_the_known_ones() -> None:
@@ -83,3 +85,10 @@ def test_an_unknown_preset_lists_the_known_ones() -> None:
 def test_a_config_survives_json(preset: str) -> None:
     config = resolve_config(preset)
     assert config_from_json(config_to_json(config)) == config
+
+
+def test_what_is_given_twice_is_refused() -> None:
+    with pytest.raises(HemorrhageError, match="Expected epochs once, received 2 and --set epochs=0"):
+        parse_settings(["epochs=0"], {"epochs": 2})
+    with pytest.raises(HemorrhageError, match="Expected units once, received '4' and --set units=8"):
+        parse_settings(["units=4", "units=8"], {})

@@ -169,7 +169,7 @@ def test_some_of_several_folds_go_together_and_their_embeddings_are_asked_for(da
     run = select_and_predict("two", data_folder, folds="0,2")
     folds = read_folds(run).set_index("image_id")["fold"]
     assert set(folds.loc[pd.read_parquet(run.out_of_fold_path)["image_id"]]) == {0, 2}
-    with pytest.raises(HemorrhageError, match=r"two: expected embeddings of fold 0, found none"):
+    with pytest.raises(HemorrhageError, match=r"two.embeddings.train.json: expected what says"):
         train_series(["two"], "stage", {"on": "embeddings"}, SILENT)
 
 

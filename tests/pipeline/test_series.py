@@ -9,6 +9,7 @@ import pytest
 
 from hemorrhage.data.labels import LABELS
 from hemorrhage.errors import HemorrhageError
+from hemorrhage.files import read_object, write_json
 from hemorrhage.pipeline.blend import blend_runs
 from hemorrhage.pipeline.config import resolve_config
 from hemorrhage.pipeline.console import SILENT
@@ -201,7 +202,7 @@ def test_runs_without_a_slice_in_common_are_refused(data_folder: Path, folded: R
 
 def test_what_is_missing_is_said(folded: Run) -> None:
     shutil.rmtree(folded.folder / "embeddings")
-    with pytest.raises(HemorrhageError, match=r"expected embeddings of fold 0.* --embeddings"):
+    with pytest.raises(HemorrhageError, match=r"train.json: expected what says.* --embeddings"):
         train_series(["all"], "second", QUICK | {"on": "embeddings"}, SILENT)
     folded.out_of_fold_path.unlink()
     with pytest.raises(HemorrhageError, match=r"out_of_fold.parquet: expected predictions"):
@@ -229,3 +230,45 @@ def test_a_run_is_not_overwritten_and_only_trained_runs_are_taken(folded: Run) -
     with pytest.raises(HemorrhageError, match="found one made of other runs"):
         train_series(["second"], "third", QUICK, SILENT)
     assert find_run("second").folder.name == "second"
+
+
+def series_on_embeddings(name: str = "second") -> Run:
+    return train_series(["all"], name, QUICK | {"on": "embeddings"}, SILENT)
+
+
+def test_embeddings_that_were_cut_short_are_refused(data_folder: Path, folded: Run) -> None:
+    kept = folded.folder / "embeddings"
+    (kept / "test.json").rename(kept / "test.away")
+    with pytest.raises(HemorrhageError, match=r"embeddings of test slices were cut short.*--embeddings again"):
+        series_on_embeddings()
+    (kept / "test.away").rename(kept / "test.json")
+    write_json(kept / "test.json", {"folds": [0], "views": ["identity", "mirror"]})
+    with pytest.raises(HemorrhageError, match=r"test.json: expected folds \[0, 1\], received \[0\]"):
+        series_on_embeddings()
+    predict("all", data_folder, "identity", None, SILENT, embeddings=True)
+    assert {path.name for path in kept.glob("fold-0/*.npy")} == {"train-identity.npy", "test-identity.npy"}
+    assert read_object(series_on_embeddings().series_json_path, "")["tta"] == "identity"
+
+
+def test_parts_in_other_views_are_refused(folded: Run) -> None:
+    write_json(folded.folder / "embeddings" / "test.json", {"folds": [0, 1], "views": ["identity"]})
+    with pytest.raises(HemorrhageError, match=r"expected the views of train.json, identity, mirror; received identity"):
+        series_on_embeddings()
+    write_json(folded.folder / "embeddings" / "test.json", {"folds": []})
+    with pytest.raises(HemorrhageError, match=r"test.json: expected folds and views, received \[\] and \[\]"):
+        series_on_embeddings()
+
+
+def test_features_that_are_no_table_are_refused(folded: Run) -> None:
+    np.save(folded.folder / "embeddings" / "fold-0" / "train-mirror.npy", np.array(1.0))
+    with pytest.raises(HemorrhageError, match=r"train-mirror.npy: expected \d+ rows of features, received \(\)"):
+        series_on_embeddings()
+
+
+def test_predictions_of_slices_that_no_fold_knows_are_refused(folded: Run) -> None:
+    table = pd.read_parquet(folded.out_of_fold_path)
+    table.loc[1, "image_id"] = "ID_unknown"
+    table.to_parquet(folded.out_of_fold_path)
+    with pytest.raises(HemorrhageError, match=r"out_of_fold.parquet: expected slices of .*first ID_unknown"):
+        train_series(["all"], "second", QUICK, SILENT)
+    assert not Path("submissions/second").exists()

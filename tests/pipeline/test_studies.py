@@ -73,7 +73,7 @@ def test_a_learned_answer_of_other_predictions_is_refused(run: Run) -> None:
     with pytest.raises(HemorrhageError, match=r"studies.json: .* one of other predictions. Run 'hemorrhage studies"):
         read_learned(run)
     run.out_of_fold_path.unlink()
-    with pytest.raises(HemorrhageError, match=r"studies.json: .*out_of_fold.parquet: expected out-of-fold"):
+    with pytest.raises(HemorrhageError, match=r"studies.json: .*out_of_fold.parquet: expected predictions"):
         read_learned(run)
 
 

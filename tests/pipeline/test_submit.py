@@ -32,6 +32,7 @@ def write_predictions(run: Run, unreadable: int) -> pd.DataFrame:
     values[2000 - unreadable :] = np.nan
     table = pd.DataFrame(values, columns=list(LABELS))
     table.insert(0, "image_id", [f"ID_{row:09x}" for row in range(2000)])
+    table = table.assign(patient_id="p", series_id="s", z_mm=np.arange(2000.0))
     table["error"] = [None] * (2000 - unreadable) + ["cut short."] * unreadable
     write_table(run.test_path, table)
     return table

@@ -18,7 +18,8 @@ from hemorrhage.pipeline import fitting, segments
 from hemorrhage.pipeline.config import resolve_config
 from hemorrhage.pipeline.console import SILENT, Console
 from hemorrhage.pipeline.inputs import DicomInput, find_input
-from hemorrhage.pipeline.runs import Run, averaged_epochs, locking, read_config, require_same_folds
+from hemorrhage.pipeline.making import locking
+from hemorrhage.pipeline.runs import Run, averaged_epochs, read_config, require_same_folds
 from hemorrhage.pipeline.schedule import learning_rate_at
 from hemorrhage.pipeline.segments import Deadline, TimeIsUp
 from hemorrhage.pipeline.slices import TrainingSlices
@@ -285,7 +286,7 @@ def test_a_failed_beginning_leaves_a_run_that_predict_calls_unfinished(data_fold
 
 
 def test_two_trainings_of_one_run_do_not_mix(data_folder: Path) -> None:
-    with locking(Run(Path("submissions/first"))), pytest.raises(HemorrhageError, match="another training"):
+    with locking(Run(Path("submissions/first"))), pytest.raises(HemorrhageError, match="another process"):
         run_training(data_folder)
 
 

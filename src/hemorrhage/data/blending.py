@@ -73,9 +73,11 @@ def _fit_label(truth: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _mean_of_ranks(values: np.ndarray) -> np.ndarray:
-    ranks = np.mean([rankdata(one, axis=0) for one in values], axis=0)
-    order = np.argsort(np.argsort(ranks, axis=0, kind="stable"), axis=0)
-    return np.take_along_axis(np.sort(values.mean(axis=0), axis=0), order, axis=0)
+    # Slices of equal mean rank get one probability, so that the order of rows decides nothing.
+    places = rankdata(np.mean([rankdata(one, axis=0) for one in values], axis=0), axis=0) - 1
+    sorted_means, steps = np.sort(values.mean(axis=0), axis=0), np.arange(values.shape[1])
+    columns = [np.interp(places[:, column], steps, sorted_means[:, column]) for column in range(values.shape[2])]
+    return np.stack(columns, axis=1)
 
 
 BLENDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {

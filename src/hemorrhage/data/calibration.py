@@ -108,7 +108,7 @@ def fit_platt(truth: np.ndarray, probability: np.ndarray) -> Scaling:
     targets = np.where(is_positive, (positives + 1) / (positives + 2), 1 / (total - positives + 2))
     log_odds = _to_log_odds(probability)[:, np.newaxis]
     # A soft target is a positive and a negative slice with its shares as weights. C this large is no penalty.
-    model = LogisticRegression(C=1e9, max_iter=1000).fit(
+    model = LogisticRegression(C=1e9, max_iter=1000, tol=1e-8).fit(
         np.concatenate([log_odds, log_odds]),
         np.repeat([1, 0], total),
         sample_weight=np.concatenate([targets, 1 - targets]),

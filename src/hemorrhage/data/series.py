@@ -28,7 +28,7 @@ def list_series(slices: pd.DataFrame) -> list[np.ndarray]:
     of their first rows.
     """
     keys = slices[["patient_id", "series_id"]].astype("string").fillna("")
-    is_placed = (slices["series_id"].notna() & slices["z_mm"].notna()).to_numpy()
+    is_placed = slices["series_id"].notna().to_numpy() & np.isfinite(slices["z_mm"].to_numpy(dtype=np.float64))
     alone = np.where(is_placed, "", slices["image_id"].astype("string").to_numpy())
     numbers = keys.assign(alone=alone).groupby(["patient_id", "series_id", "alone"], sort=False).ngroup().to_numpy()
     order = np.lexsort((slices["image_id"].astype(str).to_numpy(), slices["z_mm"].to_numpy(dtype=np.float64), numbers))

@@ -10,19 +10,20 @@ import pandas as pd
 from hemorrhage.data.blending import BLENDS, blend, fit_weights, measure_members
 from hemorrhage.data.labels import LABELS
 from hemorrhage.data.metrics import weighted_log_loss
-from hemorrhage.data.table import read_table, write_table
+from hemorrhage.data.table import write_table
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_json, read_object, write_json
+from hemorrhage.pipeline.checked_tables import read_predictions, require_known
 from hemorrhage.pipeline.console import Console
+from hemorrhage.pipeline.making import making
 from hemorrhage.pipeline.membership import find_members
 from hemorrhage.pipeline.predictions import fill_predictions
 from hemorrhage.pipeline.predictors import Opener, Predictor
 from hemorrhage.pipeline.runs import (
     Run,
-    beginning,
     find_run,
     hash_folds,
-    read_folds,
+    read_labelled_folds,
     require_own,
     require_same_folds,
 )
@@ -48,13 +49,14 @@ def blend_runs(name: str, names: Sequence[str], how: str, console: Console) -> R
         raise HemorrhageError(f"Expected each run once, received {', '.join(names)}.")
     runs = [require_own(find_run(one)) for one in names]
     require_same_folds(runs)
-    with beginning(name) as run:
-        _blend_locked(run, runs, how, console)
-    return run
+    with making(name) as made:
+        _blend_into(made, runs, how, console)
+    return find_run(name)
 
 
-def _blend_locked(run: Run, runs: Sequence[Run], how: str, console: Console) -> None:
-    tables = align([_read_predictions(one.out_of_fold_path) for one in runs])
+def _blend_into(made: Run, runs: Sequence[Run], how: str, console: Console) -> None:
+    folds = read_labelled_folds(runs[0])
+    tables = align([read_held_out(one, folds) for one in runs])
     known = [table[is_known] for is_known in [_find_known(tables)] for table in tables]
     if known[0].empty:
         names = ", ".join(one.folder.name for one in runs)
@@ -63,19 +65,25 @@ def _blend_locked(run: Run, runs: Sequence[Run], how: str, console: Console) -> 
             "networks of different folds hold out different patients. Blend runs of the same folds; folds of one run "
             "go together by 'hemorrhage select NAME RUN --fold 0,1'."
         )
-    labels = read_folds(runs[0]).set_index("image_id")[list(LABELS)]
+    labels = folds.set_index("image_id")[list(LABELS)]
     truth, values = labels.loc[known[0]["image_id"]].to_numpy(), _stack(known)
     recipe = Recipe(how, fit_weights(truth, values) if how == "weighted" else None)
     _say_members(runs, truth, values, recipe, console)
-    write_table(run.folds_path, read_folds(runs[0]))
-    write_json(run.training_path, read_json(runs[0].training_path))
-    write_table(run.out_of_fold_path, blend_tables(tables, recipe))
+    write_table(made.folds_path, folds)
+    write_json(made.training_path, read_json(runs[0].training_path))
+    write_table(made.out_of_fold_path, blend_tables(tables, recipe))
     if all(one.test_path.is_file() for one in runs):
-        write_table(run.test_path, blend_tables(align_whole([one.test_path for one in runs]), recipe))
-    # Last, since by it a folder counts as a run.
+        write_table(made.test_path, blend_tables(align_whole([one.test_path for one in runs]), recipe))
     description = {"runs": [one.folder.name for one in runs], "how": how, "folds_hash": hash_folds(runs[0])}
     weights = None if recipe.weights is None else recipe.weights.tolist()
-    write_json(run.blend_json_path, description | {"weights": weights})
+    write_json(made.blend_json_path, description | {"weights": weights})
+
+
+def read_held_out(run: Run, folds: pd.DataFrame) -> pd.DataFrame:
+    """Returns a run's out-of-fold predictions; raises HemorrhageError where a slice is not in the fold table."""
+    table = read_predictions(run.out_of_fold_path)
+    require_known(run.out_of_fold_path, table["image_id"], folds, run.folds_path)
+    return table
 
 
 def align(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
@@ -87,7 +95,7 @@ def align(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
 
 def align_whole(paths: Sequence[Path]) -> list[pd.DataFrame]:
     """Returns prediction tables in the order of the first; raises HemorrhageError unless all have the same slices."""
-    tables = [_read_predictions(path) for path in paths]
+    tables = [read_predictions(path) for path in paths]
     ids = set(tables[0]["image_id"])
     for path, table in zip(paths, tables, strict=True):
         if set(table["image_id"]) != ids:
@@ -140,12 +148,6 @@ def _has_shape(weights: object, shape: tuple[int, int]) -> bool:
     if not isinstance(weights, list) or not all(isinstance(row, list) and len(row) == shape[1] for row in weights):
         return False
     return len(weights) == shape[0] and all(isinstance(value, int | float) for row in weights for value in row)
-
-
-def _read_predictions(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise HemorrhageError(f"{path}: expected predictions, found none. Run 'hemorrhage predict' first.")
-    return read_table(path)
 
 
 def _find_known(tables: Sequence[pd.DataFrame]) -> np.ndarray:

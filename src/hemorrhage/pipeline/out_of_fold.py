@@ -2,15 +2,14 @@
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from hemorrhage.data.folds import split_folds
 from hemorrhage.data.labels import LABELS
-from hemorrhage.data.table import read_table
 from hemorrhage.errors import HemorrhageError
+from hemorrhage.pipeline.checked_tables import read_predictions, require_known
 from hemorrhage.pipeline.runs import Run, read_labelled_folds
 
 FOLDS = 5
@@ -39,7 +38,7 @@ def read_out_of_fold(run: Run) -> OutOfFold:
 
     Raises HemorrhageError where either is missing, or a slice has no label.
     """
-    table = _read(run.out_of_fold_path, f"Run 'hemorrhage predict {run.folder.name} INPUT' first.")
+    table = read_predictions(run.out_of_fold_path, f"Run 'hemorrhage predict {run.folder.name} INPUT' first.")
     known = table[table["any"].notna()].reset_index(drop=True)
     if known.empty:
         raise HemorrhageError(f"{run.out_of_fold_path}: expected predictions, none of {len(table)} slices has one.")
@@ -53,7 +52,7 @@ def read_out_of_fold(run: Run) -> OutOfFold:
 
 def read_out_of_fold_hash(run: Run) -> str:
     """Returns the hash of the run's present out-of-fold predictions."""
-    return hash_predictions(_read(run.out_of_fold_path, "Run 'hemorrhage predict' first."))
+    return hash_predictions(read_predictions(run.out_of_fold_path))
 
 
 def hash_predictions(table: pd.DataFrame) -> str:
@@ -82,16 +81,5 @@ def split_patients(found: OutOfFold, run: Run) -> np.ndarray:
 
 def _find_labels(run: Run, image_ids: pd.Series) -> np.ndarray:
     folds = read_labelled_folds(run)
-    unknown = pd.Index(image_ids).difference(pd.Index(folds["image_id"]))
-    if len(unknown):
-        raise HemorrhageError(
-            f"{run.folds_path}: expected the labels of all {len(image_ids)} out-of-fold slices, {len(unknown)} are "
-            f"missing, first {unknown[0]}. Predict again with the data that the run was trained on."
-        )
+    require_known(run.out_of_fold_path, image_ids, folds, run.folds_path)
     return folds.set_index("image_id").loc[image_ids, list(LABELS)].to_numpy()
-
-
-def _read(path: Path, advice: str) -> pd.DataFrame:
-    if not path.is_file():
-        raise HemorrhageError(f"{path}: expected out-of-fold predictions, found none. {advice}")
-    return read_table(path)

@@ -7,12 +7,10 @@ import pandas as pd
 
 from hemorrhage.data.labels import LABELS
 from hemorrhage.data.metrics import constant_score, weighted_log_loss
-from hemorrhage.data.table import read_table
 from hemorrhage.models.inference import SlicePredictions
+from hemorrhage.pipeline.checked_tables import KEY_COLUMNS, read_predictions
 from hemorrhage.pipeline.config import Config
 from hemorrhage.pipeline.runs import Run, averaged_epochs
-
-KEY_COLUMNS = ["image_id", "patient_id", "series_id", "z_mm"]
 
 
 def build_predictions(slices: pd.DataFrame, predicted: SlicePredictions) -> pd.DataFrame:
@@ -53,7 +51,8 @@ def average_predictions(tables: Sequence[pd.DataFrame], weights: Sequence[float]
 def collect_validation(run: Run, config: Config) -> pd.DataFrame:
     """Returns a fold's predictions of its held-out slices: the weighted mean over the averaged epochs."""
     epochs = averaged_epochs(run, config)
-    tables = [read_table(run.validation_path(epoch)) for epoch, _ in epochs]
+    again = "Train the run again."
+    tables = [read_predictions(run.validation_path(epoch), again) for epoch, _ in epochs]
     return average_predictions(tables, [weight for _, weight in epochs])
 
 

@@ -10,13 +10,15 @@ from hemorrhage.data.augment import find_recipe
 from hemorrhage.data.sampling import KeepRates
 from hemorrhage.data.source import SliceSource, WindowedSource
 from hemorrhage.data.views import View, find_unfamiliar_views, parse_views
-from hemorrhage.files import read_json
+from hemorrhage.errors import HemorrhageError
+from hemorrhage.files import read_object
 from hemorrhage.models.inference import Member, embed_slices, predict_slices
 from hemorrhage.models.weights import read_model
+from hemorrhage.pipeline.checked_tables import KEY_COLUMNS
 from hemorrhage.pipeline.config import Config
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.inputs import build_images, warn_of_stand_ins
-from hemorrhage.pipeline.predictions import KEY_COLUMNS, build_predictions
+from hemorrhage.pipeline.predictions import build_predictions
 from hemorrhage.pipeline.runs import (
     Run,
     averaged_epochs,
@@ -143,5 +145,10 @@ def load_networks(member: Run, config: Config) -> list[Member]:
 
 def read_networks(member: Run, epochs: Sequence[tuple[int, float]]) -> list[Member]:
     """Returns epochs of one trained network, with their weights and how their draws were resampled."""
-    rates = KeepRates(**read_json(member.training_path)["keep_rates"])
+    again = "Train the run again."
+    given = read_object(member.training_path, again).get("keep_rates", {})
+    try:
+        rates = KeepRates(**given)
+    except TypeError as error:
+        raise HemorrhageError(f"{member.training_path}: expected keep_rates, received {given!r}. {again}") from error
     return [Member(read_model(member.model_path(epoch)), weight, rates) for epoch, weight in epochs]

@@ -1,11 +1,9 @@
 """One run is one folder under submissions/: what it was told, what it learned, what it predicted."""
 
-import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,12 +12,13 @@ import pandas as pd
 
 import hemorrhage
 from hemorrhage.data.labels import LABELS
-from hemorrhage.data.table import read_table
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.files import make_folder, read_json, read_object
+from hemorrhage.files import read_json, read_object
+from hemorrhage.pipeline.checked_tables import read_fold_table
 from hemorrhage.pipeline.config import ALL_FOLDS, Config, config_from_json
 
 SUBMISSIONS = Path("submissions")
+_LONGEST_NAME = 100
 SHIPPED = Path(hemorrhage.__file__).parent / "shipped"
 """The runs that come with the package: their names begin with an @, and nothing is written into them."""
 
@@ -144,7 +143,8 @@ def find_run(name: str) -> Run:
     """Returns the run of that name, a folder under submissions/; raises HemorrhageError where it is not there."""
     run = Run(SHIPPED / name[1:]) if name in _list_shipped() else name_run(name)
     if not run.is_there:
-        known = [*sorted(path.name for path in SUBMISSIONS.glob("*") if Run(path).is_there), *_list_shipped()]
+        own = (path for path in SUBMISSIONS.glob("*") if not path.name.startswith("."))
+        known = [*sorted(path.name for path in own if Run(path).is_there), *_list_shipped()]
         there = f"there are: {', '.join(known)}" if known else "there are none yet; 'hemorrhage train' makes one"
         raise HemorrhageError(f"{run.folder}: expected a run with a config.json, found none; {there}.")
     return run
@@ -204,34 +204,15 @@ def require_same_folds(runs: Sequence[Run]) -> None:
 
 def name_run(name: str) -> Run:
     """Returns the run that a name stands for, whether or not it exists; raises HemorrhageError for a bad name."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise HemorrhageError(f"Expected a run name of letters, digits, '.', '_' and '-'; received {name!r}.")
+    if name.startswith("@"):
+        shipped = ", ".join(_list_shipped())
+        raise HemorrhageError(f"Names with @ are of runs that come with the package: {shipped}; received {name!r}.")
+    if not re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{_LONGEST_NAME - 1}}}", name):
+        raise HemorrhageError(
+            f"Expected a run name of at most {_LONGEST_NAME} letters, digits, '.', '_' and '-'; received "
+            f"{name[: _LONGEST_NAME + 1]!r}."
+        )
     return Run(SUBMISSIONS / name)
-
-
-@contextmanager
-def locking(run: Run) -> Iterator[None]:
-    """Holds the run's folder for one training; raises HemorrhageError where another process holds it.
-
-    The system lets go of the lock when the process ends, however it ends.
-    """
-    # Beside the runs, so that a training which fails at its start leaves no folder behind.
-    with (make_folder(run.folder.parent / ".locks") / run.folder.name).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise HemorrhageError(f"{run.folder}: another training is writing it. Choose another --run.") from error
-        yield
-
-
-@contextmanager
-def beginning(name: str) -> Iterator[Run]:
-    """Yields the run `name`, held as by locking; raises HemorrhageError where its folder has anything in it."""
-    run = name_run(name)
-    with locking(run):
-        if run.folder.exists() and any(run.folder.iterdir()):
-            raise HemorrhageError(f"{run.folder}: this run exists. Choose another name.")
-        yield run
 
 
 def has_epochs(run: Run) -> bool:
@@ -325,20 +306,31 @@ def require_epochs(run: Run, epochs: Sequence[tuple[int, float]]) -> list[tuple[
 
 
 def read_prevalence(run: Run) -> np.ndarray:
-    """Returns the share of positives by label among the slices that a run was trained on, in the order of LABELS."""
-    prevalence = read_json(run.training_path)["prevalence"]
-    return np.array([prevalence[label] for label in LABELS])
+    """Returns the share of positives by label among the slices that a run was trained on, in the order of LABELS.
+
+    Raises HemorrhageError where training.json is missing or damaged.
+    """
+    again = "Train the run again, or make it again of those that it was made of."
+    prevalence = read_object(run.training_path, again).get("prevalence")
+    known = [prevalence.get(label) for label in LABELS] if isinstance(prevalence, dict) else []
+    shares = [share for share in known if isinstance(share, int | float) and 0 <= share <= 1]
+    if len(shares) < len(LABELS):
+        raise HemorrhageError(
+            f"{run.training_path}: expected a prevalence of each label, received {prevalence!r}. {again}"
+        )
+    return np.array(shares, dtype=np.float64)
 
 
 def read_folds(run: Run) -> pd.DataFrame:
-    """Returns the fold table of a run: image_id, patient_id, fold, and what train.describe_slices adds."""
-    return read_table(run.folds_path)
+    """Returns the fold table of a run: image_id, patient_id, fold, and what train.describe_slices adds.
+
+    Raises HemorrhageError where there is none, or it is damaged.
+    """
+    return read_fold_table(run.folds_path)
 
 
 def read_labelled_folds(run: Run) -> pd.DataFrame:
-    """Returns what read_folds does; raises HemorrhageError where there is none, or an older version left out labels."""
-    if not run.folds_path.is_file():
-        raise HemorrhageError(f"{run.folds_path}: expected the run's folds and labels, found none. Train it again.")
+    """Returns what read_folds does; raises HemorrhageError as well where an older version left out labels."""
     folds = read_folds(run)
     lacking = [label for label in LABELS if label not in folds]
     if lacking:

@@ -18,6 +18,7 @@ from hemorrhage.data.uncertainty import (
     measure_studies,
 )
 from hemorrhage.errors import HemorrhageError
+from hemorrhage.pipeline.checked_tables import require_ids
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,7 @@ def read_patients(path: Path, image_ids: pd.Index) -> pd.DataFrame:
             f"{path}: expected the columns image_id and patient_id, received {', '.join(map(str, table.columns[:8]))}; "
             f"{' and '.join(lacking)} missing. A run's test.parquet has them."
         )
-    if table["image_id"].duplicated().any():
-        twice = table.loc[table["image_id"].duplicated(), "image_id"]
-        raise HemorrhageError(f"{path}: expected a row an image, {len(twice)} are there again, first {twice.iloc[0]}.")
+    require_ids(path, table["image_id"], "A run's test.parquet has them.")
     unknown = image_ids.difference(pd.Index(table["image_id"]))
     if len(unknown):
         raise HemorrhageError(

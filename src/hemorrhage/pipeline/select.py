@@ -11,10 +11,10 @@ from hemorrhage.data.views import parse_views
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_json, write_json
 from hemorrhage.pipeline.config import Config
+from hemorrhage.pipeline.making import making
 from hemorrhage.pipeline.runs import (
     Run,
     Selection,
-    beginning,
     find_run,
     fold_numbers,
     hash_folds,
@@ -40,12 +40,11 @@ def select_part(name: str, of: str, folds: str | None, epochs: str | None, tta: 
         )
     chosen = choose(_require_trained_alone(find_run(of)), folds, epochs, tta)
     described = describe_selection(chosen)
-    with beginning(name) as run:
-        write_table(run.folds_path, read_folds(chosen.run))
-        write_json(run.training_path, read_json(chosen.run.training_path))
-        # Last, since by it a folder counts as a run.
-        write_json(run.select_json_path, described)
-    return run
+    with making(name) as made:
+        write_table(made.folds_path, read_folds(chosen.run))
+        write_json(made.training_path, read_json(chosen.run.training_path))
+        write_json(made.select_json_path, described)
+    return find_run(name)
 
 
 def choose(run: Run, folds: str | None, epochs: str | None, tta: str | None) -> Selection:

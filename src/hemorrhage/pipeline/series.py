@@ -19,20 +19,22 @@ from hemorrhage.data.folds import split_folds
 from hemorrhage.data.labels import LABELS
 from hemorrhage.data.metrics import label_log_losses, weighted_log_loss
 from hemorrhage.data.series import fit_smoothing, smooth_along_z
-from hemorrhage.data.table import read_table, write_table
+from hemorrhage.data.table import write_table
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_json, write_json
 from hemorrhage.models.weights import save_model
-from hemorrhage.pipeline.blend import align, align_whole
+from hemorrhage.pipeline.blend import align, align_whole, read_held_out
+from hemorrhage.pipeline.checked_tables import read_predictions, require_known
 from hemorrhage.pipeline.console import Console
-from hemorrhage.pipeline.embeddings import read_embeddings
+from hemorrhage.pipeline.embeddings import read_embeddings, require_embeddings
+from hemorrhage.pipeline.making import making
 from hemorrhage.pipeline.predictions import fill_predictions
 from hemorrhage.pipeline.runs import (
     Run,
-    beginning,
     find_run,
     hash_folds,
     read_folds,
+    read_labelled_folds,
     read_selection,
     require_same_folds,
     require_trained,
@@ -97,20 +99,21 @@ def train_series(names: Sequence[str], name: str, settings: Mapping[str, str], c
             f"Expected one run for a second stage on embeddings, received {len(runs)}: features of different networks "
             "have nothing in common. Train a series run on each, and blend them."
         )
-    with beginning(name) as run:
-        _train_locked(run, runs, config, console)
-    return run
+    with making(name) as made:
+        _train_into(made, runs, config, console)
+    return find_run(name)
 
 
-def _train_locked(run: Run, runs: Sequence[Run], config: SeriesConfig, console: Console) -> None:
-    labels = read_folds(runs[0]).set_index("image_id")[list(LABELS)]
+def _train_into(made: Run, runs: Sequence[Run], config: SeriesConfig, console: Console) -> None:
+    folds_table = read_labelled_folds(runs[0])
+    labels = folds_table.set_index("image_id")[list(LABELS)]
     gather = gather_embeddings if config.on == "embeddings" else gather_probabilities
     held_out, folds, tested = [], [], []
     for material in gather(runs, config):
         series, train = material.train.table["series_id"].nunique(), material.train.table
         console.say(f"fold {material.fold}: learning from {len(train)} slices of {series} series")
         model = fit_stage(material.train, _truth_of(labels, train), config)
-        save_model(model, run.series_path(material.fold))
+        save_model(model, made.series_path(material.fold))
         held_out.append(_answer(model, material.held_out))
         folds += [material.fold] * len(held_out[-1].table)
         tested += [_answer(model, material.test)] if material.test is not None else []
@@ -119,17 +122,19 @@ def _train_locked(run: Run, runs: Sequence[Run], config: SeriesConfig, console: 
     mixtures = cross_fit(answers, truth, fold_of, console)
     mixed = _mix_held_out(answers, fold_of, mixtures)
     _say_losses(truth, answers, mixed, np.mean([mixture.weights for mixture in mixtures.values()], axis=0), console)
-    write_table(run.stage_folds_path, answers.table[["image_id"]].assign(fold=fold_of))
-    write_table(run.folds_path, read_folds(runs[0]))
-    write_json(run.training_path, read_json(runs[0].training_path))
-    _write_answers(run.out_of_fold_path, runs[0].out_of_fold_path, answers.table, mixed)
+    write_table(made.stage_folds_path, answers.table[["image_id"]].assign(fold=fold_of))
+    write_table(made.folds_path, folds_table)
+    write_json(made.training_path, read_json(runs[0].training_path))
+    _write_answers(made.out_of_fold_path, runs[0].out_of_fold_path, answers.table, mixed)
     if tested:
         values = np.mean([each.mix(one) for each, one in zip(tested, mixtures.values(), strict=True)], axis=0)
-        _write_answers(run.test_path, runs[0].test_path, tested[0].table, values)
-    # Last, since by it a folder counts as a run.
-    description = {"runs": [one.folder.name for one in runs], "folds_hash": hash_folds(runs[0])}
+        _write_answers(made.test_path, runs[0].test_path, tested[0].table, values)
+    # Last, since by it a folder counts as a made.
+    description: dict[str, object] = {"runs": [one.folder.name for one in runs], "folds_hash": hash_folds(runs[0])}
+    if config.on == "embeddings":
+        description["tta"] = ",".join(require_embeddings(runs[0], read_selection(runs[0]).folds)[0].views)
     kept = {str(fold): mixture.to_json() for fold, mixture in mixtures.items()}
-    write_json(run.series_json_path, description | {"mixtures": kept, "settings": asdict(config)})
+    write_json(made.series_json_path, description | {"mixtures": kept, "settings": asdict(config)})
 
 
 def cross_fit(answers: Answers, truth: np.ndarray, folds: np.ndarray, console: Console) -> dict[int, Mixture]:
@@ -151,7 +156,8 @@ def gather_probabilities(runs: Sequence[Run], config: SeriesConfig) -> Iterator[
     The parts are drawn anew and not the runs' folds: so a series model learns from what all of the networks say, and
     from more of the patients.
     """
-    tables = align([_read_predictions(run.out_of_fold_path) for run in runs])
+    folds = read_labelled_folds(runs[0])
+    tables = align([read_held_out(run, folds).sort_values("image_id", ignore_index=True) for run in runs])
     if tables[0].empty:
         names = ", ".join(run.folder.name for run in runs)
         raise HemorrhageError(
@@ -161,36 +167,29 @@ def gather_probabilities(runs: Sequence[Run], config: SeriesConfig) -> Iterator[
     seen = see_predictions(tables)
     has_test = all(run.test_path.is_file() for run in runs)
     test = see_predictions(align_whole([run.test_path for run in runs])) if has_test else None
-    folds = _split(seen, read_folds(runs[0]), config)
-    for fold in sorted(set(folds)):
-        yield Material(int(fold), seen.select(folds != fold), seen.select(folds == fold), test)
+    parts = _split(seen, folds, config)
+    for part in sorted(set(parts)):
+        yield Material(int(part), seen.select(parts != part), seen.select(parts == part), test)
 
 
 def gather_embeddings(runs: Sequence[Run], config: SeriesConfig) -> Iterator[Material]:
     """Yields the material of each network of the one run: what it made of the patients it saw, and of the others."""
     del config
-    fold_of = read_folds(runs[0]).set_index("image_id")["fold"]
-    for fold in read_selection(runs[0]).folds:
-        seen = read_embeddings(runs[0], fold, "train")
-        if seen is None:
-            raise HemorrhageError(
-                f"{runs[0].folder}: expected embeddings of fold {fold}, found none. "
-                f"Run 'hemorrhage predict {runs[0].folder.name} INPUT --embeddings'."
-            )
+    (run,) = runs
+    folds = read_selection(run).folds
+    training, test = require_embeddings(run, folds)
+    fold_of = read_folds(run).set_index("image_id")["fold"]
+    for fold in folds:
+        seen = read_embeddings(run, training, fold)
+        require_known(training.path, seen.table["image_id"], fold_of.reset_index(), run.folds_path)
         is_held_out = (fold_of.loc[seen.table["image_id"]] == fold).to_numpy()
-        test = read_embeddings(runs[0], fold, "test")
-        yield Material(fold, seen.select(~is_held_out), seen.select(is_held_out), test)
+        tested = read_embeddings(run, test, fold) if test is not None else None
+        yield Material(fold, seen.select(~is_held_out), seen.select(is_held_out), tested)
 
 
 def _split(seen: Seen, folds: pd.DataFrame, config: SeriesConfig) -> np.ndarray:
     known = folds.set_index("image_id").loc[seen.table["image_id"]].reset_index()
     return split_folds(known, min(config.folds, known["patient_id"].nunique()), config.seed)["fold"].to_numpy()
-
-
-def _read_predictions(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise HemorrhageError(f"{path}: expected predictions, found none. Run 'hemorrhage predict' first.")
-    return read_table(path).sort_values("image_id", ignore_index=True)
 
 
 def _truth_of(labels: pd.DataFrame, table: pd.DataFrame) -> np.ndarray:
@@ -231,4 +230,4 @@ def _say_losses(truth: np.ndarray, answers: Answers, mixed: np.ndarray, weights:
 
 
 def _write_answers(path: Path, like: Path, table: pd.DataFrame, values: np.ndarray) -> None:
-    write_table(path, fill_predictions(read_table(like), table["image_id"].tolist(), values))
+    write_table(path, fill_predictions(read_predictions(like), table["image_id"].tolist(), values))

@@ -70,7 +70,10 @@ class SeriesPredictor:
 
 
 def open_series(run: Run, tta: str | None, console: Console) -> SeriesPredictor:
-    """Returns the predictor of a run of 'series'; errors as in open_networks, and for a member that is gone."""
+    """Returns the predictor of a run of 'series'; errors as in open_networks, and for a member that is gone.
+
+    Without `tta` a second stage on embeddings gets the views that it learned from, any other those of its runs.
+    """
     again = "Run 'hemorrhage series' again."
     described = read_object(run.series_json_path, again)
     members = find_members(run, described, run.series_json_path, "series")
@@ -80,7 +83,8 @@ def open_series(run: Run, tta: str | None, console: Console) -> SeriesPredictor:
     if not isinstance(settings, dict):
         raise HemorrhageError(f"{run.series_json_path}: expected settings, found none. {again}")
     config = SeriesConfig(**convert_settings(SeriesConfig, settings))
-    return SeriesPredictor([open_networks(one, tta, console) for one in members], stages, kept, config)
+    views = tta if tta is not None else described.get("tta")
+    return SeriesPredictor([open_networks(one, views, console) for one in members], stages, kept, config)
 
 
 def _read_stage(run: Run, described: Mapping[str, Any], fold: int) -> Stage:

@@ -3,18 +3,27 @@
 import difflib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hemorrhage.errors import HemorrhageError
 
 
-def parse_settings(pairs: list[str]) -> dict[str, str]:
-    """Returns key -> text of the command line's `--set key=value` pairs; raises HemorrhageError for one without '='."""
+def parse_settings(pairs: Sequence[str], flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns key -> value of the command line: the texts of its `--set key=value` pairs, and its flags of their own.
+
+    Raises HemorrhageError for a pair without '=', and for a key that is given twice: one of the two would be lost.
+    """
+    given = dict(flags)
     for pair in pairs:
-        if "=" not in pair:
+        key, sign, value = pair.partition("=")
+        key = key.strip().replace("-", "_")
+        if not sign:
             raise HemorrhageError(f"Expected --set key=value, received --set {pair}.")
-    return {key.strip().replace("-", "_"): value.strip() for key, _, value in (pair.partition("=") for pair in pairs)}
+        if key in given:
+            raise HemorrhageError(f"Expected {key} once, received {given[key]!r} and --set {pair}.")
+        given[key] = value.strip()
+    return given
 
 
 def convert_settings(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,10 +11,10 @@ import pandas as pd
 from hemorrhage.data.labels import LABELS
 from hemorrhage.data.metrics import constant_score, weighted_log_loss
 from hemorrhage.data.studies import ANSWERS, Grouping, LearnedAnswer, fit_learned, take_truth
-from hemorrhage.data.table import read_table
 from hemorrhage.data.uncertainty import measure_study_answers
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_object, replacing, write_json
+from hemorrhage.pipeline.checked_tables import read_predictions
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.out_of_fold import OutOfFold, read_out_of_fold, read_out_of_fold_hash, split_patients
 from hemorrhage.pipeline.runs import Run, find_run, require_own
@@ -111,7 +111,7 @@ def _say_judgement(found: OutOfFold, folds: np.ndarray, console: Console) -> Non
 
 
 def _read_test(run: Run, console: Console) -> pd.DataFrame:
-    table = read_table(run.test_path)
+    table = read_predictions(run.test_path)
     known = table[table["any"].notna()].reset_index(drop=True)
     if len(known) < len(table):
         console.warn(f"{len(table) - len(known)} of {len(table)} test slices have no prediction and are left out")

@@ -8,10 +8,10 @@ import pandas as pd
 
 from hemorrhage.data.calibration import Calibration, Scaling
 from hemorrhage.data.labels import LABELS, read_probabilities, write_long
-from hemorrhage.data.table import read_table
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import replacing
 from hemorrhage.pipeline.calibration_file import read_calibration
+from hemorrhage.pipeline.checked_tables import read_predictions
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.runs import find_run, read_prevalence, require_own
 
@@ -45,12 +45,8 @@ def submit(
     if clip is not None and not 0 <= clip < 0.5:
         raise HemorrhageError(f"Expected a clip of at least 0 and below 0.5, received {clip}.")
     run = require_own(find_run(name))
-    if not run.test_path.is_file():
-        raise HemorrhageError(
-            f"{run.test_path}: expected test predictions, found none. Run 'hemorrhage predict' first."
-        )
+    table = read_predictions(run.test_path)
     calibration = read_calibration(run) if calibrated else NO_CALIBRATION
-    table = read_table(run.test_path)
     missing = table[table["any"].isna()]
     _require_few(missing, len(table), allow_missing)
     for image_id, error in zip(missing["image_id"], missing["error"], strict=True):

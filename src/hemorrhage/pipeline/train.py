@@ -20,11 +20,11 @@ from hemorrhage.pipeline.console import Console, count
 from hemorrhage.pipeline.environment import describe_environment
 from hemorrhage.pipeline.fitting import FoldData, fit_fold
 from hemorrhage.pipeline.inputs import Input, build_images, warn_of_stand_ins
+from hemorrhage.pipeline.making import locking
 from hemorrhage.pipeline.predictions import KEY_COLUMNS, collect_validation, describe_out_of_fold
 from hemorrhage.pipeline.runs import (
     Run,
     has_epochs,
-    locking,
     members,
     name_run,
     read_config,
