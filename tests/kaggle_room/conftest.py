@@ -54,7 +54,12 @@ def run(workplace: Path) -> Run:
     write_json(run.config_path, config_to_json(resolve_config()))
     write_json(run.training_path, {"prevalence": dict.fromkeys(LABELS, 0.1)})
     write_json(run.environment_path, {"commit": COMMIT})
-    ids = {"image_id": [f"ID_{row:09x}" for row in range(IMAGES)], "patient_id": "ID_p", "series_id": "ID_s", "z_mm": 0.0}
+    ids = {
+        "image_id": [f"ID_{row:09x}" for row in range(IMAGES)],
+        "patient_id": "ID_p",
+        "series_id": "ID_s",
+        "z_mm": 0.0,
+    }
     predicted = pd.DataFrame(ids).assign(**dict.fromkeys(LABELS, 0.5), error=None)
     write_table(run.out_of_fold_path, predicted)
     write_table(run.test_path, predicted)
