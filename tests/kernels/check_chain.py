@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hemorrhage.data.store import open_store
+from hemorrhage.kaggle.manifest import MANIFEST, read_manifest
 from tests.kernels.chain import Link, Workshop, open_workshop, run_chain
 from tests.kernels.check_kernels import compare_with_kept, require_one_line, require_submission
 from tests.kernels.running import PARAMETERS, cell_text, run_kernel
@@ -43,7 +44,7 @@ def test_train_stops_by_its_clock_and_says_how_to_go_on(chain: dict[str, Link]) 
     assert list((first.kaggle.working / RUN / "fold-0" / "checkpoint").glob("epoch-001-step-*8.keras"))
 
 
-def test_the_next_kernel_goes_on_from_the_checkpoint(chain: dict[str, Link]) -> None:
+def test_the_next_kernel_goes_on_from_the_checkpoint(shop: Workshop, chain: dict[str, Link]) -> None:
     first, second = chain["train stopped"], chain["train"]
     text = cell_text(second.execution, "banner")
     assert (
@@ -52,6 +53,7 @@ def test_the_next_kernel_goes_on_from_the_checkpoint(chain: dict[str, Link]) -> 
     )
     began = [json.loads((one.kaggle.working / RUN / "environment.json").read_text()) for one in (first, second)]
     assert began[0] == began[1]
+    assert began[0]["commit"] == read_manifest(shop.dataset / MANIFEST).commit
     folders = [second.kaggle.working / RUN / f"fold-{fold}" for fold in range(2)]
     assert all((folder / "models" / "epoch-004.keras").is_file() for folder in folders)
     assert (second.kaggle.working / RUN / "out_of_fold.parquet").is_file()

@@ -6,7 +6,6 @@ into a folder NAME, as it does with what `kaggle datasets create -r tar` sends.
 
 import json
 import shutil
-import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import hemorrhage
 from hemorrhage import __version__
+from hemorrhage.commit import read_commit
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import advise, describe_os_error, make_folder, write_json
 from hemorrhage.kaggle.manifest import MANIFEST, DatasetFile, Manifest, describe_file, hash_file, write_manifest
@@ -179,20 +179,6 @@ def _exchange(made: Path, folder: Path, before: Path) -> None:
         if before.exists():
             before.rename(folder)
         raise
-
-
-def read_commit(source: Path) -> str | None:
-    """Returns the commit of a source tree, with -dirty behind it where files differ from it; None without git."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(source), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError:
-        return None
-    return done.stdout.strip() or None
 
 
 def format_dataset(manifest: Manifest, folder: Path, owner: str) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
 
+from hemorrhage.commit import COMMIT_FILE, read_commit
 from hemorrhage.errors import HemorrhageError
 
 PYTHONS = ("3.12", "3.13")
@@ -119,6 +120,7 @@ def _copy_source(source: Path, copy: Path) -> None:
     shutil.copytree(source / "src" / PACKAGE, copy / "src" / PACKAGE, ignore=leave_out)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copyfile(source / name, copy / name)
+    (copy / "src" / PACKAGE / COMMIT_FILE).write_text(read_commit(source) or "", encoding="utf-8")
 
 
 def _run_pip(command: Sequence[str], what: str) -> None:

@@ -1,17 +1,16 @@
 """What a run was made with: time, commit, command and versions, so that it can be made again."""
 
 import platform
-import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import keras
 
 from hemorrhage import __version__
+from hemorrhage.commit import find_commit
 
 _PACKAGES = ("keras", "numpy", "pandas", "pydicom", "opencv-python", "imgaug", "efficientnet")
 
@@ -20,7 +19,7 @@ def describe_environment(command: Sequence[str]) -> dict[str, Any]:
     """Returns what a reader needs to run it again: the time, the commit, the command, and the versions."""
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _read_commit(),
+        "commit": find_commit(),
         "command": list(command),
         "hemorrhage": __version__,
         "python": platform.python_version(),
@@ -35,19 +34,3 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _read_commit() -> str | None:
-    source = Path(__file__).parents[3]
-    if not (source / "pyproject.toml").is_file():
-        return None  # installed, so any repository around it is another's
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(source), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError:
-        return None
-    return done.stdout.strip() or None
