@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import re
 import uuid
 from collections.abc import Iterator
@@ -59,6 +60,22 @@ def read_object(path: Path, advice: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise HemorrhageError(f"{path}: expected a JSON object, received {type(value).__name__}. {advice}")
     return value
+
+
+def walk_once(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Yields each folder below `folder`, itself first, with the names of folders and of files in it.
+
+    Links are followed, and no folder is entered twice. Of the list of folders the caller may take some out, as with
+    os.walk, so that they are not entered.
+    """
+    seen: set[str] = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield Path(parent), folders, names
 
 
 def remove_temporaries(folder: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hemorrhage.errors import HemorrhageError
+from hemorrhage.files import walk_once
 
 TRAIN_CSV = "stage_2_train.csv"
 SAMPLE_CSV = "stage_2_sample_submission.csv"
@@ -131,14 +132,8 @@ _MARKS = (TRAIN_CSV, SAMPLE_CSV, STORE_MANIFEST, STORE_PLAN)
 
 def _walk(folder: Path) -> Iterator[Path]:
     """Yields the CSVs, slice folders and marks of stores under `folder`, without listing the slices themselves."""
-    seen: set[str] = set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(parent)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        yield from (Path(parent) / name for name in names if name in _MARKS)
-        yield from (Path(parent) / name for name in folders if name in (TRAIN_FOLDER, TEST_FOLDER))
+    for parent, folders, names in walk_once(folder):
+        yield from (parent / name for name in names if name in _MARKS)
+        yield from (parent / name for name in folders if name in (TRAIN_FOLDER, TEST_FOLDER))
         # A slice folder holds hundreds of thousands of files; no CSV is looked for in there.
         folders[:] = [name for name in folders if name not in (TRAIN_FOLDER, TEST_FOLDER)]

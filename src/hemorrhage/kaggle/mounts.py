@@ -12,6 +12,7 @@ from pathlib import Path
 
 from hemorrhage.data.layout import STORE_MANIFEST, STORE_PLAN, TEST_FOLDER, TRAIN_CSV, TRAIN_FOLDER
 from hemorrhage.errors import HemorrhageError
+from hemorrhage.files import walk_once
 from hemorrhage.kaggle.manifest import MANIFEST
 from hemorrhage.pipeline.runs import Run
 
@@ -96,13 +97,7 @@ _MARKS = {TRAIN_CSV, MANIFEST, PHANTOM_MARK, STORE_MANIFEST, STORE_PLAN, Run.now
 
 def _walk(folder: Path) -> Iterator[Path]:
     """Yields the files by whose names things are known, without listing slices."""
-    seen: set[str] = set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(parent)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        yield from (Path(parent) / name for name in names if name in _MARKS)
-        is_top = Path(parent) == folder
+    for parent, folders, names in walk_once(folder):
+        yield from (parent / name for name in names if name in _MARKS)
+        is_top = parent == folder
         folders[:] = sorted(name for name in folders if is_top or (name not in _CLOSED and not name.startswith(".")))
