@@ -65,9 +65,13 @@ def require_trained(run: Run) -> Run:
 
 def list_members(run: Run) -> list[str]:
     """Returns the names of the runs that one of 'series', 'blend' or 'select' was made of."""
-    path = {"series": run.series_json_path, "blend": run.blend_json_path}.get(run.kind or "", run.select_json_path)
-    described = read_object(path, f"Run 'hemorrhage {run.kind}' again.")
+    described = read_object(describing_path(run), f"Run 'hemorrhage {run.kind}' again.")
     return [str(name) for name in described.get("runs", [described.get("run")])]
+
+
+def describing_path(run: Run) -> Path:
+    """Returns the file that says of which others a run of 'series', 'blend' or 'select' was made."""
+    return {"series": run.series_json_path, "blend": run.blend_json_path}.get(run.kind or "", run.select_json_path)
 
 
 def hash_folds(run: Run) -> str:
@@ -154,7 +158,35 @@ def read_selection(run: Run) -> Selection:
         raise HemorrhageError(
             f"{of.folder}: it is another run, or of other folds, than {run.folder} was made of. {again}"
         )
+    if hash_selection(chosen) != described.get("networks_hash"):
+        raise HemorrhageError(f"{of.folder}: it was trained anew since {run.folder} was made of it. {again}")
     return chosen
+
+
+def hash_selection(chosen: Selection) -> str:
+    """Returns a hash of the files of the networks that predict, 32 hex digits; errors as in require_epochs."""
+    config = read_config(chosen.run)
+    member_of = dict(zip(fold_numbers(config), members(chosen.run, config), strict=True))
+    epochs_of = {fold: require_epochs(member_of[fold], chosen.epochs) for fold in chosen.folds}
+    return _hash_files([member_of[fold].model_path(epoch) for fold, epochs in epochs_of.items() for epoch, _ in epochs])
+
+
+def hash_networks(run: Run) -> str:
+    """Returns a hash of what a run predicts with, 32 hex digits: by it one that was trained or made anew is known.
+
+    It is of the run's networks; of a run made of others of the file that says of which, and of its series models.
+    """
+    if run.kind == "train":
+        return hash_selection(read_selection(run))
+    return _hash_files([describing_path(run), *sorted(run.folder.glob("models/series-*.keras"))])
+
+
+def _hash_files(paths: Sequence[Path]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for path in paths:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, hashlib.blake2b).digest())
+    return digest.hexdigest()
 
 
 def fold_numbers(config: Config) -> list[int]:
