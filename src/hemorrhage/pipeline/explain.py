@@ -137,13 +137,12 @@ class Explainer:
             table = self.predictor.predict(slices, opener, "slices")
         else:
             table = self.predictor.predict_held_out(slices, opener)
-        return (
-            table.set_index("image_id", drop=False).reindex(image_ids).dropna(subset="image_id").reset_index(drop=True)
-        )
+        rows = {image_id: row for row, image_id in enumerate(table["image_id"])}
+        return table.iloc[[rows[image_id] for image_id in image_ids if image_id in rows]].reset_index(drop=True)
 
 
 def open_explainer(run: Run, tta: str | None, console: Console) -> Explainer:
-    """Returns the explainer of a run; `tta` names the views that it predicts by, and errors are as in open_predictor."""
+    """Returns the explainer of a run; `tta` names the views that it predicts by. Errors are as in open_predictor."""
     predictor = open_predictor(run, tta, console)
     parts = tuple(_open_part(below) for below in list_network_predictors(predictor))
     if isinstance(predictor, NetworkPredictor):
