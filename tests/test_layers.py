@@ -17,6 +17,9 @@ ROOMS = [
     "terminal",
     "arguments_data",
     "arguments",
+    "verbs_data",
+    "verbs_training",
+    "verbs_runs",
     "cli",
     "__main__",
 ]
