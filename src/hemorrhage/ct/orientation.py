@@ -27,12 +27,13 @@ def find_edges(orientation: Sequence[float]) -> Edges | None:
     given = np.array(orientation, dtype=np.float64)
     if given.shape != (6,) or not (given[:3].any() and given[3:].any() and np.isfinite(given).all()):
         return None
-    (right, left), (bottom, top) = _find_ends(given[:3]), _find_ends(given[3:])
+    right, left = _find_ends(given[:3])
+    bottom, top = _find_ends(given[3:])
     return Edges(left, right, top, bottom)
 
 
 def _find_ends(direction: np.ndarray) -> tuple[str, str]:
     """The letter that a direction points to, and the one it comes from."""
     axis = int(np.abs(direction).argmax())
-    ahead, behind = _TOWARDS[axis]
+    ahead, behind = _TOWARDS[axis][0], _TOWARDS[axis][1]
     return (ahead, behind) if direction[axis] > 0 else (behind, ahead)

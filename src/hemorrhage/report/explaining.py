@@ -49,7 +49,9 @@ def explain_slice(
     slices = chosen.slices if fold is None else chosen.slices.assign(fold=fold)
     maps = explainer.explain(slices, chosen.opener, [chosen.image_id], labels, method, fold)
     if maps.unreadable:
-        raise HemorrhageError(f"{chosen.image_id}: expected a slice that can be read: {maps.unreadable[chosen.image_id]}.")
+        raise HemorrhageError(
+            f"{chosen.image_id}: expected a slice that can be read: {maps.unreadable[chosen.image_id]}."
+        )
     predicted = explainer.predict(slices, chosen.opener, [chosen.image_id], fold)
     pixels_hu, on_it, orientation = _read_pixels(explainer, chosen, maps)
     return ExplainedSlice(
@@ -100,4 +102,6 @@ def _say_orientation(orientation: tuple[float, ...]) -> str:
     edges = find_edges(orientation)
     if edges is None:
         return "Which side is which is not known: the orientation is not in the header, or not kept in a store."
-    return "R and L are the patient's right and left, A front, P back." if {edges.left, edges.right} == {"R", "L"} else ""
+    return (
+        "R and L are the patient's right and left, A front, P back." if {edges.left, edges.right} == {"R", "L"} else ""
+    )

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from hemorrhage.ct.orientation import Edges
 from hemorrhage.ct.windows import Window, apply_window
@@ -45,8 +46,8 @@ class ExplainedSlice:
 def draw_explanation(explained: ExplainedSlice) -> Picture:
     """Returns the slice through three windows, and under it each label's map over it; of one label over all three."""
     rows = 1 + -(-len(explained.maps) // 3)
-    figure = Figure(figsize=(9.0, 3.15 * rows + 1.5), layout="constrained", facecolor="#141414")
-    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.01, hspace=0.02)  # type: ignore[union-attr]
+    layout = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0.01, hspace=0.02)
+    figure = Figure(figsize=(9.0, 3.15 * rows + 1.5), layout=layout, facecolor="#141414")
     figure.suptitle(f"{explained.title}\n{NOT_CLINICAL}", fontsize=11, color=_INK)
     grid = figure.subplots(rows, 3, squeeze=False)
     for axes, (name, window) in zip(grid[0], WINDOWS.items(), strict=True):
@@ -82,7 +83,9 @@ def _draw_slice(axes: Axes, explained: ExplainedSlice, window: Window, title: st
     edges = explained.edges
     for place, letter in _place_letters(edges).items() if edges else ():
         align = {0.0: "left", 1.0: "right"}.get(place[0], "center"), {0.0: "bottom", 1.0: "top"}.get(place[1], "center")
-        axes.text(*place, f" {letter} ", transform=axes.transAxes, color="#ffd166", fontsize=10, ha=align[0], va=align[1])
+        axes.text(
+            *place, f" {letter} ", transform=axes.transAxes, color="#ffd166", fontsize=10, ha=align[0], va=align[1]
+        )
 
 
 def _place_letters(edges: Edges) -> dict[tuple[float, float], str]:
