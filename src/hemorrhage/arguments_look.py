@@ -20,7 +20,7 @@ def add_explain(verbs: Any) -> None:
     )
     parser.add_argument("--slice", required=True, metavar="ID|PATH", help="a slice of INPUT by its id, or a DICOM file")
     parser.add_argument("--label", metavar="L", help="one label (default: all six)")
-    parser.add_argument("--method", default="grad-cam", metavar="M", help="grad-cam (default) or grad-cam++")
+    parser.add_argument("--method", default="grad-cam", metavar="M", help="grad-cam (default), grad-cam++ or hires-cam")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="PNG", help="the picture to write, over an older one"
     )

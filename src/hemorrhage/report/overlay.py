@@ -14,7 +14,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from hemorrhage.ct.orientation import Edges
 from hemorrhage.ct.windows import Window, apply_window
 from hemorrhage.report.gallery import WINDOWS, show
-from hemorrhage.report.picture import CHART_COLORS, Picture, render
+from hemorrhage.report.picture import Picture, render
 
 NOT_CLINICAL = "Research use only, not for clinical decisions."
 WHERE_NOT_WHETHER = (
@@ -47,7 +47,7 @@ def draw_explanation(explained: ExplainedSlice) -> Picture:
     """Returns the slice through three windows, and under it each label's map over it; of one label over all three."""
     rows = 1 + -(-len(explained.maps) // 3)
     layout = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0.01, hspace=0.02)
-    figure = Figure(figsize=(9.0, 3.15 * rows + 1.5), layout=layout, facecolor="#141414")
+    figure = Figure(figsize=(9.0, 2.75 * rows + 1.3), layout=layout, facecolor="#141414")
     figure.suptitle(f"{explained.title}\n{NOT_CLINICAL}", fontsize=11, color=_INK)
     grid = figure.subplots(rows, 3, squeeze=False)
     for axes, (name, window) in zip(grid[0], WINDOWS.items(), strict=True):
@@ -56,7 +56,7 @@ def draw_explanation(explained: ExplainedSlice) -> Picture:
     _draw_bar(figure, grid)
     figure.supxlabel("\n".join((*explained.facts, WHERE_NOT_WHETHER)), fontsize=8, color=_INK)
     said = ", ".join(f"{label} {explained.probabilities[label]:.2f}" for label in explained.maps)
-    return render(figure, f"{explained.title}: maps over the slice of {said}. {NOT_CLINICAL}", CHART_COLORS, dpi=110)
+    return render(figure, f"{explained.title}: maps over the slice of {said}. {NOT_CLINICAL}", None, dpi=110)
 
 
 def _draw_maps(grid: np.ndarray, explained: ExplainedSlice) -> None:
@@ -66,7 +66,8 @@ def _draw_maps(grid: np.ndarray, explained: ExplainedSlice) -> None:
     for axes in grid.flat[len(cells) :]:
         axes.set_axis_off()
     for axes, (label, name) in zip(grid.flat, cells, strict=False):
-        _draw_slice(axes, explained, WINDOWS[name], f"{label} {explained.probabilities[label]:.2f}")
+        nothing = "" if explained.maps[label].any() else ", nothing for it"
+        _draw_slice(axes, explained, WINDOWS[name], f"{label} {explained.probabilities[label]:.2f}{nothing}")
         lay_over(axes, explained.maps[label])
 
 
