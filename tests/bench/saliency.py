@@ -213,7 +213,7 @@ def _describe(own: pd.DataFrame) -> str:
 
 
 def draw_sheet(path: Path, cases: Sequence[Case], maps: Mapping[str, np.ndarray], table: pd.DataFrame) -> None:
-    """Writes a row for each subtype: the surest lesion that grad-cam hits, the surest that it misses, and their maps."""
+    """Writes a row for each subtype: the surest lesion that grad-cam hits, the surest that it misses, with maps."""
     columns = ("lesion", *METHODS, "random 1")
     figure = Figure(figsize=(1.25 * 2 * len(columns), 1.38 * len(SUBTYPES) + 0.9), layout="constrained")
     figure.suptitle(
