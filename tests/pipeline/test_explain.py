@@ -9,7 +9,7 @@ import pytest
 
 from hemorrhage.ct.dicom import read_slice
 from hemorrhage.data.labels import LABELS
-from hemorrhage.data.sampling import KeepRates
+from hemorrhage.data.sampling import NATURAL
 from hemorrhage.data.table import scan_slices
 from hemorrhage.data.views import parse_views
 from hemorrhage.errors import HemorrhageError
@@ -42,7 +42,7 @@ def network_predictor(config: Config, seeds: tuple[int, ...]) -> NetworkPredicto
     """A run of untrained networks, one a fold."""
     channels = 9 if config.context == "stack" else 3
     networks = {
-        fold: [Member(build_model("compact", config.size, channels, seed=seed), 1.0, KeepRates())]
+        fold: [Member(build_model("compact", config.size, channels, seed=seed), 1.0, NATURAL)]
         for fold, seed in enumerate(seeds)
     }
     return NetworkPredictor(config, networks, parse_views("identity"), SILENT)

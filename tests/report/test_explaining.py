@@ -20,7 +20,6 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("explaining")
     data = write_kaggle_layout(folder / "input", patients=1, test_patients=1)
     (folder / "broken.dcm").write_bytes((data / "stage_2_train" / f"{KNOWN}.dcm").read_bytes()[:2000])
-    (folder / "locked").mkdir(mode=0o555)
     (folder / "submissions" / "empty").mkdir(parents=True)
     return folder
 
@@ -52,6 +51,7 @@ def test_an_id_and_its_file_give_the_same_picture(
         (("--slice", KNOWN, "--label", "bleed", "--out", "a.png"), "received 'bleed'"),
         (("--slice", KNOWN, "--method", "lime", "--out", "a.png"), "received 'lime'"),
         (("--slice", KNOWN, "--out", "a.jpg"), "a.jpg: expected the name of a picture"),
+        (("--slice", KNOWN, "--out", "broken.dcm/a.png"), "broken.dcm: the folder could not be made"),
     ],
 )
 def test_a_wrong_word_is_one_line(
