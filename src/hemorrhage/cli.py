@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 
-from hemorrhage import verbs_data, verbs_runs, verbs_training
+from hemorrhage import verbs_data, verbs_look, verbs_runs, verbs_training
 from hemorrhage.arguments import build_parser
 from hemorrhage.errors import HemorrhageError
 
@@ -58,6 +58,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "calibrate": verbs_runs.call_calibrate,
     "studies": verbs_runs.call_studies,
     "headers": verbs_data.call_headers,
+    "explain": verbs_look.call_explain,
     "submit": verbs_runs.call_submit,
     "score": verbs_runs.call_score,
     "demo": verbs_training.call_demo,
