@@ -212,9 +212,11 @@ def test_a_member_trained_anew_is_refused_on_the_same_folds_too(data_folder: Pat
 
 def test_a_lost_series_model_and_a_damaged_description_are_said(data_folder: Path, folded: Run) -> None:
     run = train_series(["all"], "second", QUICK, SILENT)
+    kept = run.series_path(1).read_bytes()
     run.series_path(1).unlink()
     with pytest.raises(HemorrhageError, match="expected the series model of fold 1"):
         predict("second", data_folder, None, None, SILENT)
+    run.series_path(1).write_bytes(kept)
     described = read_object(run.series_json_path, "")
     broken = {"sigmas_mm": [0.0] * 6, "weights": [[1.0, 0.0]] * 6}
     for damage, message in (
