@@ -52,6 +52,13 @@ def check_data(mounts: Mounts) -> Path:
     return _require_one(mounts.data_sets, TRAIN_CSV, mounts, what)
 
 
+def check_slices(data: DataSet) -> list[Path]:
+    """Returns the folders of slices, that of the training part first; raises HemorrhageError where it is missing."""
+    if data.train_folder is None:
+        raise HemorrhageError(f"{data.labels_csv}: expected a folder stage_2_train beside it, found none.")
+    return [data.train_folder, *([data.test_folder] if data.test_folder else [])]
+
+
 def check_test(data: DataSet, store: Path | None) -> None:
     """Raises HemorrhageError where there are no test slices to make a submission of."""
     if store is not None:

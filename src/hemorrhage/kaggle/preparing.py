@@ -11,7 +11,7 @@ from hemorrhage.data.source import WindowedSource
 from hemorrhage.data.store import StoreSource, open_store
 from hemorrhage.data.store_files import Manifest
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.kaggle.checks import check_hours, check_space, folder_bytes
+from hemorrhage.kaggle.checks import check_hours, check_slices, check_space, folder_bytes
 from hemorrhage.kaggle.machine import format_bytes
 from hemorrhage.kaggle.parameters import FLAG, TEXT, WHOLE, check_parameters, or_none
 from hemorrhage.kaggle.session import Session
@@ -81,8 +81,8 @@ def _open_merging(session: Session, options: StoreOptions) -> PreparingJob:
 
 def _check_plan(job: PreparingJob) -> None:
     data, share = job.session.data, 1 / job.choice.count if job.choice else 1.0
-    folders = [data.train_folder, data.test_folder if job.options.patients is None else None]
-    paths = [path for folder in folders if folder is not None for path in list_slice_files(folder)]
+    folders = check_slices(data)[: 1 if job.options.patients is not None else None]
+    paths = [path for folder in folders for path in list_slice_files(folder)]
     pace = time_slices(paths, job.options.size, job.options.crop)
     hours = pace.header_hours(len(paths)) + share * pace.pixel_hours(len(paths))
     size = int(share * len(paths) * pace.coded_bytes)
