@@ -60,9 +60,9 @@ class Disk:
 
     def words(self, working: Path) -> list[str]:
         """Returns the words before a command that give it this disk; they want a mount namespace of their own."""
-        fill = f"(until [ -e {self.fills_at} ]; do sleep 0.01; done; cat /dev/zero > filler) 2>/dev/null & "
-        mount = f'mount -t tmpfs -o size={self.megabytes}m none "$0" && cd "$0" && '
-        return ["sh", "-c", f'{mount}{fill if self.fills_at else ""}exec "$@"', str(working)]
+        mount = f'mount -t tmpfs -o size={self.megabytes}m none "$0" && cd "$0" || exit 1'
+        fill = f"(until [ -e {self.fills_at} ]; do sleep 0.01; done; cat /dev/zero > filler) 2> /dev/null &"
+        return ["sh", "-c", "\n".join([mount, *([fill] if self.fills_at else []), 'exec "$@"']), str(working)]
 
 
 def run_kernel(
