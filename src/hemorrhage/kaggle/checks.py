@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import hemorrhage
-from hemorrhage.commit import find_commit
+from hemorrhage.commit import abbreviate, find_commit
 from hemorrhage.data.labels import read_probabilities
 from hemorrhage.data.layout import SAMPLE_CSV, TEST_FOLDER, TRAIN_CSV, DataSet
 from hemorrhage.data.store import open_store
@@ -43,7 +43,7 @@ def _require_installed(path: Path, manifest: Manifest) -> None:
 
 def describe_code(version: str | None, commit: str | None) -> str:
     """Returns a version of this package and its commit as text."""
-    return f"{version} of commit {(commit or 'unknown')[:12]}"
+    return f"{version} of commit {abbreviate(commit)}"
 
 
 def check_data(mounts: Mounts) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 import hemorrhage
-from hemorrhage.commit import find_commit
+from hemorrhage.commit import abbreviate, find_commit
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_object
 from hemorrhage.kaggle.checks import describe_code
@@ -53,7 +53,7 @@ def warn_of_commit(run: Run, console: Console) -> None:
     if begun != now:
         console.warn(
             f"{run.folder}: begun by hemorrhage {describe_code(hemorrhage.__version__, begun)}, this kernel has commit "
-            f"{(now or 'unknown')[:12]}; what has changed in between changes in the middle of the run."
+            f"{abbreviate(now)}; what has changed in between changes in the middle of the run."
         )
 
 
