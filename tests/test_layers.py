@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "src" / "hemorrhage"
-GROUND = ["errors", "files", "processes"]
+GROUND = ["errors", "files", "processes", "commit"]
 ROOMS = [
     *GROUND,
     "ct",

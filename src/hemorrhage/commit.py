@@ -31,3 +31,9 @@ def read_commit(source: Path) -> str | None:
     except FileNotFoundError:
         return None
     return done.stdout.strip() or None
+
+
+def abbreviate(commit: str | None) -> str:
+    """Returns the first 12 digits of a commit, with -dirty behind them where it has that; `unknown` for None."""
+    digits, dash, dirty = (commit or "unknown").partition("-")
+    return digits[:12] + dash + dirty

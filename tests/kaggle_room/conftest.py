@@ -1,6 +1,7 @@
-"""A folder to work in, a kernel as the repository keeps it, and a run with a submission."""
+"""A folder to work in, a kernel as the repository keeps it, a run with a submission, and wheels without pip."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,15 @@ import pytest
 from hemorrhage.data.labels import LABELS
 from hemorrhage.data.table import write_table
 from hemorrhage.files import write_json
+from hemorrhage.kaggle import dataset
+from hemorrhage.kaggle.wheels import PYTHONS
 from hemorrhage.pipeline.config import config_to_json, resolve_config
 from hemorrhage.pipeline.console import SILENT
 from hemorrhage.pipeline.runs import Run
 from hemorrhage.pipeline.submit import submit
 
 IMAGES = 4
+NUMPY = ("numpy>=2.0", "imgaug>=0.4.0")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -67,3 +71,24 @@ def run(workplace: Path) -> Run:
     write_table(run.folds_path, pd.DataFrame(ids).assign(fold=0, **dict(zip(LABELS, truth.T, strict=True))))
     submit("first", None, None, SILENT)
     return run
+
+
+def make_wheel(folder: Path, name: str, tags: str = "py3-none-any", requires: tuple[str, ...] = ()) -> Path:
+    path = folder / f"{name}-1.0-{tags}.whl"
+    lines = ["Metadata-Version: 2.1", f"Name: {name}", "Version: 1.0", *(f"Requires-Dist: {one}" for one in requires)]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(f"{name}-1.0.dist-info/METADATA"), "\n".join(lines) + "\n\nRequires-Dist: no")
+    return path
+
+
+@pytest.fixture
+def no_pip(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Puts wheels made here in the place of what pip would fetch and build."""
+
+    def fetch(wanted: tuple[str, ...], folder: Path) -> None:
+        make_wheel(folder, "imgaug", requires=("numpy>=1.15", "Shapely", "pytest; extra == 'test'"))
+        for python in PYTHONS:
+            make_wheel(folder, "numexpr", "-".join([f"cp{python.replace('.', '')}"] * 2 + ["manylinux2014_x86_64"]))
+
+    monkeypatch.setattr(dataset, "fetch_wheels", fetch)
+    monkeypatch.setattr(dataset, "build_wheel", lambda _, folder: make_wheel(folder, "hemorrhage", requires=NUMPY))

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,14 +20,24 @@ needs_client = pytest.mark.skipif(
 )
 
 # The client knows the address of a Kaggle on one's own machine, but not its port.
-_RUN = """
+_REACH = """
 import sys
 import kagglesdk.kaggle_env as env
 env._env_to_endpoint[env.KaggleEnv.LOCAL] = "http://localhost:{port}"
-import hemorrhage.kaggle.{module}
-{setting}
+"""
+_RUN = f"""{_REACH}
+import hemorrhage.kaggle.{{module}}
+{{setting}}
 from hemorrhage.kaggle.__main__ import main
 sys.exit(main(sys.argv[1:]))
+"""
+# What `kaggle datasets create` does.
+_CREATE = f"""{_REACH}
+from kaggle.api.kaggle_api_extended import KaggleApi
+api = KaggleApi()
+api.authenticate()
+answer = api.dataset_create_new(sys.argv[1], quiet=True)
+print(answer.status, answer.error)
 """
 
 
@@ -98,9 +108,21 @@ def call(
     kaggle: FakeKaggle, folder: Path, *words: str, module: str = "client", setting: str = "", **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Returns how `python -m hemorrhage.kaggle` ends in a folder that is its home as well, asking `kaggle` alone."""
+    return _run(_RUN.format(port=kaggle.port, module=module, setting=setting), folder, words, environment)
+
+
+def create_dataset(
+    kaggle: FakeKaggle, folder: Path, dataset: Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Returns how `kaggle datasets create -p DATASET` ends, asking `kaggle` alone."""
+    return _run(_CREATE.format(port=kaggle.port), folder, (str(dataset),), environment)
+
+
+def _run(
+    code: str, folder: Path, words: Sequence[str], environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("KAGGLE")}
     given = {"KAGGLE_API_ENVIRONMENT": "LOCALHOST", "HOME": str(folder), **environment}
-    code = _RUN.format(port=kaggle.port, module=module, setting=setting)
     return subprocess.run(
         [sys.executable, "-c", code, *words], cwd=folder, env=kept | given, capture_output=True, text=True, check=False
     )

@@ -16,7 +16,8 @@ from hemorrhage.errors import HemorrhageError
 from hemorrhage.kaggle.client import Call, open_api, send
 from hemorrhage.kaggle.names import COMPETITION
 from hemorrhage.pipeline.runs import Run
-from tests.kaggle_room.fake_kaggle import FakeKaggle, call, needs_client, serving
+from tests.kaggle_room.fake_kaggle import FakeKaggle, call, create_dataset, needs_client, serving
+from tests.kaggle_room.test_dataset import build
 from tests.kaggle_room.test_download import FILES
 
 ASKED = Call("push x", "ask", {"word": 1}, if_forbidden="Accept the rules.", if_unknown="Look at the name.")
@@ -197,6 +198,23 @@ def test_a_kaggle_out_of_reach_is_one_line(kernel: Path, workplace: Path) -> Non
         pass
     assert "Kaggle cannot be reached" in fail(call(kaggle, workplace, *PUSH, **KEY))
     assert "Kaggle cannot be reached" in fail(call(kaggle, workplace, *PUSH, KAGGLE_API_TOKEN="good"))
+
+
+@needs_client
+def test_the_dataset_is_what_kaggle_datasets_create_wants(
+    kaggle: FakeKaggle, run: Run, no_pip: None, workplace: Path
+) -> None:
+    build("sam", "first")
+    folder = workplace / "build" / "kaggle-dataset"
+    kaggle.answers["GetDatasetStatus"] = (404, {"message": "no such dataset"})
+    kaggle.answers["StartBlobUpload"] = (200, {"token": "t", "createUrl": f"http://localhost:{kaggle.port}/blob"})
+    kaggle.answers["CreateDataset"] = (200, {"status": "ok"})
+    done = create_dataset(kaggle, workplace, folder, **KEY)
+    assert done.stdout.splitlines()[-1].split()[0] == "ok", done.stderr
+    started = [json.loads(body)["name"] for name, _, body in kaggle.requests if name == "StartBlobUpload"]
+    assert sorted(started) == sorted({path.name for path in folder.iterdir()} - {"dataset-metadata.json"})
+    sent = kaggle.body_of("CreateDataset")
+    assert (sent["ownerSlug"], sent["slug"], sent["licenseName"]) == ("sam", "hemorrhage-wheels", "other")
 
 
 @needs_client

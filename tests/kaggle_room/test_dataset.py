@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tarfile
 import tomllib
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -32,33 +31,10 @@ from hemorrhage.kaggle.wheels import (
     read_pins,
 )
 from hemorrhage.pipeline.runs import Run
+from tests.kaggle_room.conftest import make_wheel
 
 ROOT = Path(__file__).parents[2]
 PYPI = "HEMORRHAGE_PYPI"
-
-
-def make_wheel(folder: Path, name: str, tags: str = "py3-none-any", requires: tuple[str, ...] = ()) -> Path:
-    path = folder / f"{name}-1.0-{tags}.whl"
-    lines = ["Metadata-Version: 2.1", f"Name: {name}", "Version: 1.0", *(f"Requires-Dist: {one}" for one in requires)]
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(zipfile.ZipInfo(f"{name}-1.0.dist-info/METADATA"), "\n".join(lines) + "\n\nRequires-Dist: no")
-    return path
-
-
-@pytest.fixture
-def no_pip(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Puts wheels made here in the place of what pip would fetch and build."""
-
-    def fetch(wanted: tuple[str, ...], folder: Path) -> None:
-        make_wheel(folder, "imgaug", requires=("numpy>=1.15", "Shapely", "pytest; extra == 'test'"))
-        for python in PYTHONS:
-            make_wheel(folder, "numexpr", "-".join([f"cp{python.replace('.', '')}"] * 2 + ["manylinux2014_x86_64"]))
-
-    monkeypatch.setattr(dataset, "fetch_wheels", fetch)
-    monkeypatch.setattr(dataset, "build_wheel", lambda _, folder: make_wheel(folder, "hemorrhage", requires=NUMPY))
-
-
-NUMPY = ("numpy>=2.0", "imgaug>=0.4.0")
 
 
 def build(user: str | None = None, *names: str) -> dataset.Manifest:

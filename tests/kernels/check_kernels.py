@@ -22,7 +22,7 @@ from tests.kernels.notebooks import (
     read_notebook,
     texts_of,
 )
-from tests.kernels.running import PARAMETERS, Execution, cell_text, run_kernel, shut_off
+from tests.kernels.running import PARAMETERS, Disk, Execution, can_mount, cell_text, run_kernel, shut_off
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ FAULTS = {
     ),
     "damaged wheel": ("explore", "bootstrap", "missing or damaged. Build the dataset again"),
     "other python": ("explore", "bootstrap", "expected Python 3.99, this image has"),
-    "older image": ("explore", "banner", "Expected a newer Kaggle image: tensorflow 99.0 or later, received"),
+    "older image": ("explore", "bootstrap", "Expected a newer Kaggle image: tensorflow 99.0 or later, received"),
     "no gpu": ("train", "banner", "Expected a GPU, found none. Choose the accelerator GPU T4 x2"),
     "no run": ("infer", "banner", "expected the output of the kernel train below it, found none"),
 }
@@ -131,6 +131,23 @@ def _mount_with(shop: Workshop, fault: str) -> Kaggle:
     described = json.loads((dataset / MANIFEST).read_text()) | changes.get(fault, {})
     (dataset / MANIFEST).write_text(json.dumps(described))
     return kaggle
+
+
+needs_mount = pytest.mark.skipif(not can_mount(), reason="this machine allows no mount namespace (unshare --mount)")
+
+
+@needs_mount
+def test_a_disk_too_small_is_one_line_before_any_work(shop: Workshop) -> None:
+    kaggle = shop.mount("small-disk")
+    execution = run_kernel("prepare", kaggle, shop.image, disk=Disk(megabytes=2))
+    require_one_line(execution, "banner", "expected room for the store, some 4.")
+
+
+@needs_mount
+def test_a_disk_that_fills_up_in_the_middle_is_one_line(shop: Workshop) -> None:
+    kaggle = shop.mount("full-disk")
+    execution = run_kernel("prepare", kaggle, shop.image, disk=Disk(megabytes=50, fills_at="store-128"))
+    require_one_line(execution, "prepare", "No space left on device")
 
 
 def test_the_network_was_shut_off_where_the_machine_allows_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,12 +51,31 @@ class Execution:
         return error
 
 
+@dataclass(frozen=True)
+class Disk:
+    """A disk of so many MB for the working folder; with `fills_at` something else fills it once that is there."""
+
+    megabytes: int
+    fills_at: str | None = None
+
+    def words(self, working: Path) -> list[str]:
+        """Returns the words before a command that give it this disk; they want a mount namespace of their own."""
+        mount = f'mount -t tmpfs -o size={self.megabytes}m none "$0" && cd "$0" || exit 1'
+        fill = f"(until [ -e {self.fills_at} ]; do sleep 0.01; done; cat /dev/zero > filler) 2> /dev/null &"
+        return ["sh", "-c", "\n".join([mount, *([fill] if self.fills_at else []), 'exec "$@"']), str(working)]
+
+
 def run_kernel(
-    kernel: str, kaggle: Kaggle, image: Path, parameters: Mapping[str, Any] | None = None, until: str | None = None
+    kernel: str,
+    kaggle: Kaggle,
+    image: Path,
+    parameters: Mapping[str, Any] | None = None,
+    until: str | None = None,
+    disk: Disk | None = None,
 ) -> Execution:
     """Returns the kernel's notebook after running it, up to the cell `until`, in a new environment.
 
-    Paths of the copy of the layout are shown as /kaggle.
+    Paths of the copy of the layout are shown as /kaggle. What it writes to a `disk` of its own is gone afterwards.
     """
     notebook = read_notebook(path_of(kernel))
     set_parameters(notebook, PARAMETERS[kernel] if parameters is None else parameters)
@@ -66,7 +85,8 @@ def run_kernel(
     write_notebook(place / "in.ipynb", notebook)
     python = make_fresh(image, place / "environment")
     words = [python, EXECUTE, place / "in.ipynb", place / "out.ipynb", kaggle.working, *([until] if until else [])]
-    done = subprocess.run([*shut_off(), *words], env=_environment(kaggle, place), capture_output=True, text=True)
+    apart = [*shut_off(), "--mount", *disk.words(kaggle.working)] if disk else shut_off()
+    done = subprocess.run([*apart, *words], env=_environment(kaggle, place), capture_output=True, text=True)
     if done.returncode not in (0, FAILED):
         raise RuntimeError(done.stderr)
     shown = (place / "out.ipynb").read_text().replace(str(kaggle.root), "/kaggle")
@@ -92,6 +112,13 @@ def shut_off() -> tuple[str, ...]:
         if shutil.which("unshare") and subprocess.run([*words, "true"], capture_output=True).returncode == 0:
             return words
     return ()
+
+
+@cache
+def can_mount() -> bool:
+    """Returns whether this machine allows a mount namespace with a disk of its own."""
+    command = [*shut_off(), "--mount", "mount", "-t", "tmpfs", "none", "/mnt"]
+    return bool(shut_off()) and subprocess.run(command, capture_output=True).returncode == 0
 
 
 def cell_text(execution: Execution, cell_id: str) -> str:

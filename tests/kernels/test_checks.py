@@ -9,16 +9,19 @@ import pandas as pd
 import pytest
 
 import hemorrhage
+from hemorrhage.commit import find_commit
+from hemorrhage.data.layout import find_data_set
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import write_json
-from hemorrhage.kaggle import checks
+from hemorrhage.kaggle import checks, image
 from hemorrhage.kaggle.clock import KEPT_BACK_HOURS, Clock, start_clock
 from hemorrhage.kaggle.manifest import MANIFEST, Manifest, describe_file, write_manifest
 from hemorrhage.kaggle.mounts import Mounts, find_mounts
-from hemorrhage.kaggle.previous import find_previous, list_runs, require_folds, require_same_config
+from hemorrhage.kaggle.previous import find_previous, list_runs, require_folds, require_same_config, warn_of_commit
 from hemorrhage.kaggle.stops import Stop, stopping
 from hemorrhage.models import devices
 from hemorrhage.pipeline.config import config_to_json, resolve_config
+from hemorrhage.pipeline.console import SILENT
 from hemorrhage.pipeline.runs import Run
 from tests.kernels.test_mounts import make_mounts, make_run
 
@@ -35,7 +38,7 @@ def mounts(tmp_path: Path) -> Mounts:
 
 def make_manifest(folder: Path, **changes: object) -> Manifest:
     files = (describe_file(folder / "a-1-py3-none-any.whl", "wheel"),)
-    whole = Manifest("hemorrhage", hemorrhage.__version__, None, ("3.12",), {"numpy": "2.0"}, files, ("a",))
+    whole = Manifest("hemorrhage", hemorrhage.__version__, find_commit(), ("3.12",), {"numpy": "2.0"}, files, ("a",))
     return replace(whole, **changes)  # type: ignore[arg-type]
 
 
@@ -45,7 +48,13 @@ def test_a_whole_dataset_of_wheels_passes(mounts: Mounts) -> None:
 
 def test_a_dataset_of_another_version_is_refused(mounts: Mounts) -> None:
     write_manifest(mounts.wheels[0] / MANIFEST, make_manifest(mounts.wheels[0], version="9.9"))
-    with pytest.raises(HemorrhageError, match=r"which is installed, received that of 9\.9\. Start the kernel anew"):
+    with pytest.raises(HemorrhageError, match=r"which is installed, received that of 9\.9 .* Start the kernel anew"):
+        checks.check_wheels(mounts)
+
+
+def test_a_dataset_of_another_commit_is_refused(mounts: Mounts) -> None:
+    write_manifest(mounts.wheels[0] / MANIFEST, make_manifest(mounts.wheels[0], commit="f" * 40))
+    with pytest.raises(HemorrhageError, match=r"received that of \S+ of commit f{12}\. Start the kernel anew"):
         checks.check_wheels(mounts)
 
 
@@ -74,23 +83,23 @@ def test_missing_and_several_attachments_are_named(mounts: Mounts) -> None:
 def test_the_image_is_held_against_the_manifest(mounts: Mounts, wanted: str, words: str | None) -> None:
     manifest = make_manifest(mounts.wheels[0], image={"numpy": wanted})
     if words is None:
-        checks.check_image(manifest)
+        image.check_image(manifest)
         return
     with pytest.raises(HemorrhageError, match=words):
-        checks.check_image(manifest)
+        image.check_image(manifest)
 
 
 def test_a_package_that_the_image_lacks_is_named(mounts: Mounts) -> None:
     with pytest.raises(HemorrhageError, match="no-such-thing 0 or later, none is installed"):
-        checks.check_image(make_manifest(mounts.wheels[0], image={"no-such-thing": "0"}))
+        image.check_image(make_manifest(mounts.wheels[0], image={"no-such-thing": "0"}))
 
 
 @pytest.mark.parametrize(
     ("text", "numbers"), [("2.20.0", (2, 20, 0)), ("3.0.1rc1", (3, 0, 1)), ("4.13.0.92", (4, 13, 0, 92)), ("0", (0,))]
 )
 def test_versions_are_compared_as_numbers(text: str, numbers: tuple[int, ...]) -> None:
-    assert checks.parse_version(text) == numbers
-    assert checks.parse_version("2.9") < checks.parse_version("2.20")
+    assert image.parse_version(text) == numbers
+    assert image.parse_version("2.9") < image.parse_version("2.20")
 
 
 def test_a_gpu_is_asked_for_only_where_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,6 +161,30 @@ def test_a_previous_run_of_another_version_is_refused(tmp_path: Path, mounts: Mo
 def test_two_previous_runs_of_one_name_are_refused(mounts: Mounts) -> None:
     with pytest.raises(HemorrhageError, match="Expected one earlier run named first, found"):
         find_previous(replace(mounts, runs=(mounts.runs[0], mounts.root / "first")), "first")
+
+
+def test_a_previous_run_of_another_commit_is_warned_of(mounts: Mounts) -> None:
+    run, said = Run(mounts.runs[0]), list[str]()
+    console = replace(SILENT, warn=said.append)
+    write_json(run.environment_path, {"hemorrhage": hemorrhage.__version__, "commit": find_commit()})
+    warn_of_commit(run, console)
+    assert said == []
+    write_json(run.environment_path, {"hemorrhage": hemorrhage.__version__, "commit": "f" * 40})
+    warn_of_commit(run, console)
+    assert f"begun by hemorrhage {hemorrhage.__version__} of commit {'f' * 12}, this kernel has commit" in said[0]
+
+
+def test_a_submission_wants_test_slices(mounts: Mounts) -> None:
+    data = find_data_set(mounts.data_sets[0])
+    checks.check_test(data, None)
+    with pytest.raises(HemorrhageError, match=r"expected stage_2_sample_submission\.csv in it, found none"):
+        checks.check_test(replace(data, sample_csv=None), None)
+    with pytest.raises(HemorrhageError, match="expected stage_2_test in it, found none"):
+        checks.check_test(replace(data, test_folder=None), None)
+    assert data.sample_csv is not None
+    data.sample_csv.write_text("ID,Label\n")
+    with pytest.raises(HemorrhageError, match="stage_2_sample_submission"):
+        checks.check_test(data, None)
 
 
 def test_runs_to_predict_with_are_asked_for(mounts: Mounts, monkeypatch: pytest.MonkeyPatch) -> None:

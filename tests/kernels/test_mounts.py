@@ -17,7 +17,7 @@ def make_run(folder: Path, version: str = "0.1.0") -> Path:
     folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}")
     (folder / "environment.json").write_text(json.dumps({"hemorrhage": version}))
-    pd.DataFrame({"image_id": ["ID_1"], "fold": [0]}).to_parquet(folder / "folds.parquet")
+    pd.DataFrame({"image_id": ["ID_1"], "patient_id": ["ID_p"], "fold": [0]}).to_parquet(folder / "folds.parquet")
     return folder
 
 

@@ -7,12 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hemorrhage.data.layout import find_data_set
 from hemorrhage.data.store import open_store
 from hemorrhage.kaggle import exploring, inferring, preparing, training
 from hemorrhage.kaggle.clock import Clock
+from hemorrhage.kaggle.forecast import forecast_run
 from hemorrhage.kaggle.manifest import MANIFEST, Manifest, describe_file, write_manifest
 from hemorrhage.kaggle.mounts import find_mounts
 from hemorrhage.kaggle.session import Session
@@ -20,6 +22,7 @@ from hemorrhage.kaggle.stops import Stop
 from hemorrhage.kaggle.timing import spread
 from hemorrhage.pipeline.config import resolve_config
 from hemorrhage.pipeline.console import SILENT
+from hemorrhage.pipeline.inputs import find_input
 from hemorrhage.pipeline.plan import Timing, TrainingPlan
 from tests.kaggle import write_kaggle_layout
 
@@ -119,11 +122,22 @@ def test_a_training_goes_on_in_the_next_kernel_and_is_predicted_with(
     second = training.require_whole(training.run_training(job))
     assert training.next_steps(second, "train", ["infer"]) == ["infer"]
     assert second.run.folder == Path("submissions/first")
-    answers = inferring.open_inferring(open_here(), ["first"], "identity")
+    stages = inferring.Stages("embeddings", {"epochs": 1, "units": 4})
+    answers = inferring.open_inferring(open_here(), ["first"], "identity", stages)
+    expected = forecast_run(answers.runs[0], find_input(answers.session.input_folder), "identity", embeds=True)
+    assert f"{expected.embedding_bytes / 1000:.1f} KB of embeddings for first (estimated from 64" in said[-2]
     inferring.predict_runs(answers)
-    chosen = inferring.blend_all(answers, answers.names, "mean")
+    kept = [np.load(path).nbytes for path in second.run.folder.glob("embeddings/fold-*/*.npy")]
+    assert len(kept) == 2 and sum(kept) == expected.embedding_bytes
+    names = inferring.add_series(answers)
+    chosen = inferring.blend_all(answers, names)
     submission = inferring.submit_run(answers, chosen)
-    assert chosen == "first" and submission.path == root / "working" / "submission.csv" and submission.slices == 12
+    assert (
+        names == ["first", "first-series"]
+        and chosen == "blend"
+        and submission.path == root / "working" / "submission.csv"
+        and submission.slices == 12
+    )
     assert inferring.show_answers(answers, chosen).words.startswith("3 slices")
 
 
@@ -136,6 +150,15 @@ def test_a_run_of_other_folds_is_no_way_to_go_on(root: Path, open_here: Callable
     (data / "stage_2_train.csv").write_text("\n".join(rows[:-24]) + "\n")
     with pytest.raises(Stop, match="trained on 40 slices, the data attached now give 36"):
         training.open_training(open_here(), "first", settings)
+
+
+def test_without_test_slices_no_hour_is_spent(root: Path, open_here: Callable[..., Session]) -> None:
+    preparing.run_preparing(preparing.open_preparing(open_here(), 128, patients=5))
+    attach_output(root, "few")
+    with pytest.raises(Stop, match=r"store-128: expected test slices in the store.* PATIENTS = None"):
+        training.open_quickstart(open_here(), "first", SETTINGS)
+    with pytest.raises(Stop, match="expected test slices in the store"):
+        inferring.open_inferring(open_here())
 
 
 def test_wrong_words_are_one_line(open_here: Callable[..., Session]) -> None:

@@ -9,8 +9,9 @@ import hemorrhage
 from hemorrhage.data.labels import LABELS, read_labels, read_probabilities
 from hemorrhage.data.layout import DataSet
 from hemorrhage.data.store import open_store
-from hemorrhage.kaggle.checks import describe_versions, folder_bytes
+from hemorrhage.kaggle.checks import describe_code, folder_bytes
 from hemorrhage.kaggle.clock import Clock
+from hemorrhage.kaggle.image import describe_versions
 from hemorrhage.kaggle.machine import describe_gpus, describe_space, format_bytes
 from hemorrhage.kaggle.manifest import Manifest
 from hemorrhage.kaggle.mounts import Mounts
@@ -33,10 +34,10 @@ def format_banner(
     kernel: str, manifest: Manifest, mounts: Mounts, data: DataSet, store: Path | None, gpus: int, clock: Clock
 ) -> str:
     """Returns the lines about versions, devices, what is attached and where, room and time."""
-    commit = (manifest.commit or "unknown")[:12]
     python = ".".join(map(str, sys.version_info[:3]))
+    code = describe_code(hemorrhage.__version__, manifest.commit)
     lines = [
-        ("kernel", f"{kernel}, by hemorrhage {hemorrhage.__version__} of commit {commit}. {_NOT_CLINICAL}"),
+        ("kernel", f"{kernel}, by hemorrhage {code}. {_NOT_CLINICAL}"),
         ("versions", f"Python {python}, {describe_versions(_SHOWN)}"),
         ("devices", describe_gpus(gpus)),
         ("data", f"{data.labels_csv.parent}, layout {mounts.describe_layout(data.labels_csv)}"),

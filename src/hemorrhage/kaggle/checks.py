@@ -1,12 +1,13 @@
 """What must hold before a kernel spends its first hour; a check raises HemorrhageError, one line, where it does not."""
 
-import re
 import shutil
-from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 
 import hemorrhage
+from hemorrhage.commit import abbreviate, find_commit
+from hemorrhage.data.labels import read_probabilities
+from hemorrhage.data.layout import SAMPLE_CSV, TEST_FOLDER, TRAIN_CSV, DataSet
+from hemorrhage.data.store import open_store
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.kaggle.clock import KEPT_BACK_HOURS, Clock
 from hemorrhage.kaggle.machine import format_bytes
@@ -17,8 +18,6 @@ from hemorrhage.kaggle.names import COMPETITION, DATASET
 KEPT_BYTES = 20 * 10**9
 """What Kaggle keeps of /kaggle/working; a larger output is lost."""
 
-_SAME_CODE = {"opencv-python": ("opencv-python-headless", "opencv-contrib-python")}
-
 
 def check_wheels(mounts: Mounts) -> Manifest:
     """Returns the manifest of the attached dataset of wheels: whole, and of the version that is installed.
@@ -27,54 +26,53 @@ def check_wheels(mounts: Mounts) -> Manifest:
     """
     folder = _require_one(mounts.wheels, MANIFEST, mounts, f"the dataset {DATASET} ('make kaggle-dataset' builds it)")
     manifest = read_manifest(folder / MANIFEST)
-    if manifest.version != hemorrhage.__version__:
-        raise HemorrhageError(
-            f"{folder / MANIFEST}: expected the dataset of hemorrhage {hemorrhage.__version__}, which is installed, "
-            f"received that of {manifest.version}. Start the kernel anew: its first cell installs from this one."
-        )
+    _require_installed(folder / MANIFEST, manifest)
     check_files(folder, manifest)
     return manifest
 
 
-def check_image(manifest: Manifest) -> None:
-    """Raises HemorrhageError where the image lacks a package that the manifest counts on, or has an older one."""
-    lacking = [text for name, wanted in manifest.image.items() if (text := _describe_lack(name, wanted))]
-    if lacking:
+def _require_installed(path: Path, manifest: Manifest) -> None:
+    # pip keeps what it installed before a new version of the dataset was attached.
+    installed, carried = (hemorrhage.__version__, find_commit()), (manifest.version, manifest.commit)
+    if installed != carried:
         raise HemorrhageError(
-            f"Expected a newer Kaggle image: {'; '.join(lacking)}. Choose 'Always use latest environment' in the "
-            "notebook's settings, or build the wheels for this image."
+            f"{path}: expected the dataset of hemorrhage {describe_code(*installed)}, which is installed, received "
+            f"that of {describe_code(*carried)}. Start the kernel anew: its first cell installs from this one."
         )
 
 
-def _describe_lack(name: str, wanted: str) -> str | None:
-    version = find_version(name)
-    if version is None:
-        return f"{name} {wanted} or later, none is installed"
-    if parse_version(version) < parse_version(wanted):
-        return f"{name} {wanted} or later, received {version}"
-    return None
-
-
-def find_version(name: str) -> str | None:
-    """Returns the version of an installed package, or of one that takes its place; None where there is neither."""
-    for one in (name, *_SAME_CODE.get(name, ())):
-        try:
-            return metadata.version(one)
-        except metadata.PackageNotFoundError:
-            continue
-    return None
-
-
-def parse_version(text: str) -> tuple[int, ...]:
-    """Returns the numbers of a version such as 2.20.0, up to the first part that is none."""
-    release = re.match(r"\d+(\.\d+)*", text)
-    return tuple(int(part) for part in release.group().split(".")) if release else ()
+def describe_code(version: str | None, commit: str | None) -> str:
+    """Returns a version of this package and its commit as text."""
+    return f"{version} of commit {abbreviate(commit)}"
 
 
 def check_data(mounts: Mounts) -> Path:
     """Returns the folder of the one attached data set; raises HemorrhageError where there is none, or several."""
     what = f"the competition's data (Add Input, Competitions, {COMPETITION}; its rules must be accepted once)"
-    return _require_one(mounts.data_sets, "stage_2_train.csv", mounts, what)
+    return _require_one(mounts.data_sets, TRAIN_CSV, mounts, what)
+
+
+def check_slices(data: DataSet) -> list[Path]:
+    """Returns the folders of slices, that of the training part first; raises HemorrhageError where it is missing."""
+    if data.train_folder is None:
+        raise HemorrhageError(f"{data.labels_csv}: expected a folder stage_2_train beside it, found none.")
+    return [data.train_folder, *([data.test_folder] if data.test_folder else [])]
+
+
+def check_test(data: DataSet, store: Path | None) -> None:
+    """Raises HemorrhageError where there are no test slices to make a submission of."""
+    if store is not None:
+        if not open_store(store).manifest.slices["test"]:
+            raise HemorrhageError(
+                f"{store}: expected test slices in the store, to make a submission of, found none. Attach one that was "
+                "prepared with PATIENTS = None."
+            )
+        return
+    if data.sample_csv is None or data.test_folder is None:
+        wanted = SAMPLE_CSV if data.sample_csv is None else TEST_FOLDER
+        raise HemorrhageError(f"{data.labels_csv.parent}: expected {wanted} in it, found none. Attach the data again.")
+    if read_probabilities(data.sample_csv).empty:
+        raise HemorrhageError(f"{data.sample_csv}: expected the images to predict, found none. Attach the data again.")
 
 
 def find_store(mounts: Mounts) -> Path | None:
@@ -138,11 +136,6 @@ def check_hours(clock: Clock, max_hours: float | None) -> float:
 def folder_bytes(folder: Path) -> int:
     """Returns the bytes of all files below a folder, links not followed."""
     return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-
-
-def describe_versions(names: Mapping[str, str]) -> str:
-    """Returns the titles of `names` (title by package) with the versions installed."""
-    return ", ".join(f"{title} {find_version(name) or 'none'}" for name, title in names.items())
 
 
 def _require_one(folders: tuple[Path, ...], name: str, mounts: Mounts, what: str) -> Path:

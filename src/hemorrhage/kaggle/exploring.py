@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from hemorrhage.data.labels import read_labels, require_agreement
-from hemorrhage.data.layout import DataSet, list_slice_files
+from hemorrhage.data.layout import list_slice_files
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.kaggle.checks import check_hours, check_space
+from hemorrhage.kaggle.checks import check_hours, check_slices, check_space
 from hemorrhage.kaggle.session import Session
 from hemorrhage.kaggle.stops import stopping
 from hemorrhage.kaggle.timing import time_slices
@@ -40,7 +40,7 @@ class Exploration:
 @stopping()
 def open_exploring(session: Session) -> None:
     """Prints how long the headers of all slices will take; raises Stop where time, room or the slices are wanting."""
-    paths = [path for folder in _folders(session.data) for path in list_slice_files(folder)]
+    paths = [path for folder in check_slices(session.data) for path in list_slice_files(folder)]
     pace = time_slices(paths, size=256, crop="none")
     hours = pace.header_hours(len(paths))
     session.console.say(
@@ -52,18 +52,12 @@ def open_exploring(session: Session) -> None:
     check_space(session.mounts, _FIGURE_BYTES, "the pictures")
 
 
-def _folders(data: DataSet) -> list[Path]:
-    if data.train_folder is None:
-        raise HemorrhageError(f"{data.labels_csv}: expected a folder stage_2_train beside it, found none.")
-    return [folder for folder in (data.train_folder, data.test_folder) if folder is not None]
-
-
 @stopping()
 def read_exploration(session: Session) -> Exploration:
     """Returns the labels and headers of the data set, after printing what they hold; raises Stop for unfit ones."""
     data = session.data
     labels = require_agreement(read_labels(data.labels_csv), data.labels_csv).table
-    train, *others = (scan_folder(folder, session.console) for folder in _folders(data))
+    train, *others = (scan_folder(folder, session.console) for folder in check_slices(data))
     test = others[0] if others else train.head(0)
     for name, table in (("train", train), ("test", test)):
         facts = describe_slices(table)

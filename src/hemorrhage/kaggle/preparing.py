@@ -11,8 +11,9 @@ from hemorrhage.data.source import WindowedSource
 from hemorrhage.data.store import StoreSource, open_store
 from hemorrhage.data.store_files import Manifest
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.kaggle.checks import check_hours, check_space, folder_bytes
+from hemorrhage.kaggle.checks import check_hours, check_slices, check_space, folder_bytes
 from hemorrhage.kaggle.machine import format_bytes
+from hemorrhage.kaggle.parameters import FLAG, TEXT, WHOLE, check_parameters, or_none
 from hemorrhage.kaggle.session import Session
 from hemorrhage.kaggle.stops import stopping
 from hemorrhage.kaggle.timing import Pace, time_slices
@@ -20,6 +21,9 @@ from hemorrhage.pipeline.prepare import ShardChoice, describe_store, merge, prep
 from hemorrhage.pipeline.store_plan import StoreOptions
 from hemorrhage.report.gallery import draw_tiles
 from hemorrhage.report.picture import Picture
+
+# Tables and scans, and what a few timed slices do not say of all.
+_MARGIN = 1.05
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ def open_preparing(
     With several `shards` this kernel makes number `shard` of them; `merges` joins those that are attached. Raises Stop
     where these do not go together, or time or room is wanting.
     """
+    check_parameters(SIZE=(size, WHOLE), CROP=(crop, TEXT), PATIENTS=(patients, or_none(WHOLE)))
+    check_parameters(SHARD=(shard, WHOLE), SHARDS=(shards, WHOLE), MERGE=(merges, FLAG))
     options = StoreOptions(size, crop, patients)
     if merges:
         return _open_merging(session, options)
@@ -75,8 +81,8 @@ def _open_merging(session: Session, options: StoreOptions) -> PreparingJob:
 
 def _check_plan(job: PreparingJob) -> None:
     data, share = job.session.data, 1 / job.choice.count if job.choice else 1.0
-    folders = [data.train_folder, data.test_folder if job.options.patients is None else None]
-    paths = [path for folder in folders if folder is not None for path in list_slice_files(folder)]
+    folders = check_slices(data)[: 1 if job.options.patients is not None else None]
+    paths = [path for folder in folders for path in list_slice_files(folder)]
     pace = time_slices(paths, job.options.size, job.options.crop)
     hours = pace.header_hours(len(paths)) + share * pace.pixel_hours(len(paths))
     size = int(share * len(paths) * pace.coded_bytes)
@@ -86,7 +92,7 @@ def _check_plan(job: PreparingJob) -> None:
             f"Expected a store that takes at most {limit:.1f} hours, this one some {hours:.1f}. Make it in several "
             "kernels side by side: SHARDS = 2 or more, with another SHARD in each, and one more with MERGE = True."
         )
-    check_space(job.session.mounts, size, "the store")
+    check_space(job.session.mounts, int(_MARGIN * size), "the store")
 
 
 def describe_pace(pace: Pace, slices: int, job: PreparingJob, hours: float, size: int) -> str:

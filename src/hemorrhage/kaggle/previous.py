@@ -3,14 +3,18 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 import hemorrhage
+from hemorrhage.commit import abbreviate, find_commit
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_object
+from hemorrhage.kaggle.checks import describe_code
 from hemorrhage.kaggle.mounts import Mounts
 from hemorrhage.pipeline.config import Config, config_to_json
+from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.runs import SUBMISSIONS, Run, name_run, read_config, read_folds
 
 
@@ -30,13 +34,27 @@ def require_version(run: Run) -> Run:
     """Returns the run; raises HemorrhageError where another version of this package made it."""
     if run.kind != "train":
         return run  # what was made of others says nothing of its own; they are attached as well
-    made_by = read_object(run.environment_path, "Run the kernel that made it again.").get("hemorrhage")
+    made_by = _read_environment(run).get("hemorrhage")
     if made_by != hemorrhage.__version__:
         raise HemorrhageError(
             f"{run.folder}: this run was made by hemorrhage {made_by}, this kernel has {hemorrhage.__version__}. "
             "Attach the wheels of that version to go on with it, or detach that output and begin anew."
         )
     return run
+
+
+def _read_environment(run: Run) -> dict[str, Any]:
+    return read_object(run.environment_path, "Run the kernel that made it again.")
+
+
+def warn_of_commit(run: Run, console: Console) -> None:
+    """Warns where a run of this version was begun at another commit of it."""
+    begun, now = _read_environment(run).get("commit"), find_commit()
+    if begun != now:
+        console.warn(
+            f"{run.folder}: begun by hemorrhage {describe_code(hemorrhage.__version__, begun)}, this kernel has commit "
+            f"{abbreviate(now)}; what has changed in between changes in the middle of the run."
+        )
 
 
 def require_same_config(run: Run, config: Config) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from hemorrhage.data.layout import DataSet, find_data_set
 from hemorrhage.kaggle.banner import format_banner, format_end
-from hemorrhage.kaggle.checks import check_data, check_gpu, check_image, check_place, check_wheels, find_store
+from hemorrhage.kaggle.checks import check_data, check_gpu, check_place, check_wheels, find_store
 from hemorrhage.kaggle.clock import LIMIT_HOURS, Clock, start_clock
 from hemorrhage.kaggle.manifest import Manifest
 from hemorrhage.kaggle.mounts import Mounts, find_mounts
+from hemorrhage.kaggle.parameters import FLAG, HOURS, check_parameters
 from hemorrhage.kaggle.stops import stopping
 from hemorrhage.pipeline.console import Console, LineBar
 
@@ -36,17 +37,17 @@ class Session:
 
 
 @stopping()
-def open_session(kernel: str, needs_gpu: bool, limit_hours: float = LIMIT_HOURS) -> Session:
+def open_session(kernel: str, allow_cpu: bool = True, limit_hours: float = LIMIT_HOURS) -> Session:
     """Returns what is attached to the kernel of that name, after every check and after printing its banner.
 
     Raises Stop where something is missing, damaged, or not of this version.
     """
+    check_parameters(ALLOW_CPU=(allow_cpu, FLAG), LIMIT_HOURS=(limit_hours, HOURS))
     mounts = find_mounts()
     manifest = check_wheels(mounts)
-    check_image(manifest)
     check_place(mounts)
     data, store = find_data_set(check_data(mounts)), find_store(mounts)
-    gpus = check_gpu(needs_gpu)
+    gpus = check_gpu(is_needed=not allow_cpu)
     _quiet_libraries()
     session = Session(kernel, mounts, manifest, data, store, start_clock(limit_hours), open_console())
     session.console.say(format_banner(kernel, manifest, mounts, data, store, gpus, session.clock))

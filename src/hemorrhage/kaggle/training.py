@@ -7,8 +7,9 @@ from typing import Any
 
 from hemorrhage.data.folds import split_folds
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.kaggle.checks import check_hours, check_space, folder_bytes
-from hemorrhage.kaggle.previous import bring_run, find_previous, require_folds, require_same_config
+from hemorrhage.kaggle.checks import check_hours, check_space, check_test, folder_bytes
+from hemorrhage.kaggle.parameters import HOURS, SETTINGS, TEXT, check_parameters, or_none
+from hemorrhage.kaggle.previous import bring_run, find_previous, require_folds, require_same_config, warn_of_commit
 from hemorrhage.kaggle.session import Session
 from hemorrhage.kaggle.stops import stopping
 from hemorrhage.kaggle.weights import is_offered, offer_weights
@@ -72,6 +73,8 @@ def open_training(
     `settings` are values of the config, such as {"model": "effb4", "fold": "0"}. Raises Stop where a word is wrong,
     the earlier run is of another version, config or folds, weights cannot be had, or time or room is wanting.
     """
+    check_parameters(RUN=(name, TEXT), SETTINGS=(settings, SETTINGS), PRESET=(preset, TEXT))
+    check_parameters(MAX_HOURS=(max_hours, or_none(HOURS)))
     hours = check_hours(session.clock, max_hours)
     offer_weights(session.mounts, session.manifest)
     found = find_input(session.input_folder)
@@ -80,6 +83,7 @@ def open_training(
     if previous is not None:
         require_same_config(previous, config)
         require_folds(previous, _split(found, config, session))
+        warn_of_commit(previous, session.console)
     plan = _plan(found, config, session)
     copied = folder_bytes(previous.folder) if previous else 0
     check_space(session.mounts, plan.disk_bytes + copied, f"the run {name}")
@@ -215,6 +219,7 @@ def open_quickstart(
     session: Session, name: str, settings: Mapping[str, Any], preset: str = "default", max_hours: float = 0.3
 ) -> TrainingJob:
     """Returns a training as open_training does, of fewer patients where the plan says that `max_hours` are too few."""
+    check_test(session.data, session.store)
     job = open_training(session, name, settings, preset, max_hours)
     config = shrink_to_hours(job.config, job.plan, job.max_hours)
     if config == job.config:

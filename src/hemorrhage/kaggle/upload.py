@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hemorrhage.commit import abbreviate
 from hemorrhage.data.labels import read_probabilities
 from hemorrhage.data.layout import find_any_data_set
 from hemorrhage.data.metrics import weighted_log_loss
@@ -95,12 +96,7 @@ def find_commits(run: Run) -> set[str]:
     if not run.environment_path.is_file():
         return set()
     commit = read_json(run.environment_path).get("commit")
-    return {_abbreviate(str(commit))} if commit else set()
-
-
-def _abbreviate(commit: str) -> str:
-    digits, dash, dirty = commit.partition("-")
-    return digits[:12] + dash + dirty
+    return {abbreviate(str(commit))} if commit else set()
 
 
 def _describe_score(run: Run, warn: Callable[[str], None]) -> str:
