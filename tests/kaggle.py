@@ -1,6 +1,8 @@
 """A data set in Kaggle's layout, made of plain discs: a bright spot is a bleed. Small, quick and free of Keras."""
 
+import tempfile
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +16,31 @@ SIZE = 48
 
 def write_kaggle_layout(folder: Path, patients: int = 10, slices: int = 4, test_patients: int = 3) -> Path:
     """Writes the layout under `folder` and returns it; answers.csv beside it has the test labels."""
+    for part in ("stage_2_train", "stage_2_test"):
+        (folder / part).mkdir(parents=True)
+    for place, content in _make_files(patients, slices, test_patients).items():
+        (folder / place).write_bytes(content)
+    return folder
+
+
+@cache
+def _make_files(patients: int, slices: int, test_patients: int) -> dict[str, bytes]:
+    """The layout's files by their place in its folder: hundreds of tests begin with them, so they are made once."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made) / "input"
+        _make_layout(folder, patients, slices, test_patients)
+        answers = {"../answers.csv": (folder.parent / "answers.csv").read_bytes()}
+        paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths} | answers
+
+
+def _make_layout(folder: Path, patients: int, slices: int, test_patients: int) -> None:
     rng = np.random.default_rng(0)
     train_ids, train_labels = _write_part(folder / "stage_2_train", rng, range(patients), slices)
     test_ids, test_labels = _write_part(folder / "stage_2_test", rng, range(100, 100 + test_patients), slices)
     write_long(folder / "stage_2_train.csv", train_ids, train_labels)
     write_long(folder / "stage_2_sample_submission.csv", test_ids, np.full(test_labels.shape, 0.5))
     write_long(folder.parent / "answers.csv", test_ids, test_labels)
-    return folder
 
 
 def _write_part(folder: Path, rng: np.random.Generator, patients: range, slices: int) -> tuple[np.ndarray, np.ndarray]:

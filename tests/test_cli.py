@@ -128,6 +128,9 @@ def test_a_shard_is_named_in_ascii_digits(data_folder: Path, capfd: pytest.Captu
 def test_a_source_that_fails_in_a_reading_thread_is_one_line(
     data_folder: Path, how: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    # Not above: it loads TensorFlow, which main is to quieten first.
+    from tests.network import small_network
+
     read, reads = DicomSource.read_codes, itertools.count()
 
     def fail_later(source: DicomSource, image_id: str) -> np.ndarray:
@@ -137,7 +140,8 @@ def test_a_source_that_fails_in_a_reading_thread_is_one_line(
 
     monkeypatch.setattr(DicomSource, "read_codes", fail_later)
     settings = ["--folds", "2", "--batch", "2", "--size", "32", "--set", "workers=4"]
-    assert main(["train", str(data_folder), "--model", "compact", *settings, *how]) == 2
+    with small_network():
+        assert main(["train", str(data_folder), "--model", "compact", *settings, *how]) == 2
     # Not capfd: where another test loaded TensorFlow before main could quieten it, its own log is there.
     error = capsys.readouterr().err
     assert "Traceback" not in error

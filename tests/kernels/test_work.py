@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,15 @@ from hemorrhage.pipeline.console import SILENT
 from hemorrhage.pipeline.inputs import find_input
 from hemorrhage.pipeline.plan import Timing, TrainingPlan
 from tests.kaggle import write_kaggle_layout
+from tests.network import small_network
 
 SETTINGS: dict[str, Any] = {"model": "compact", "size": 32, "epochs": 1, "batch": 8, "folds": 2, "workers": 1}
+
+
+@pytest.fixture(autouse=True)
+def compact_is_small() -> Iterator[None]:
+    with small_network():
+        yield
 
 
 @pytest.fixture

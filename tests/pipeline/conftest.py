@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,16 @@ from hemorrhage.pipeline.inputs import find_input
 from hemorrhage.pipeline.runs import Run
 from hemorrhage.pipeline.train import train
 from tests.kaggle import write_kaggle_layout
+from tests.network import small_network
 
 TINY = {"model": "compact", "size": 32, "epochs": 2, "batch": 8, "folds": 3, "workers": 2}
+
+
+@pytest.fixture(autouse=True, scope="package")
+def compact_is_small() -> Iterator[None]:
+    """Lets all tests of the verbs build a network of one convolution; those of the networks build the whole ones."""
+    with small_network():
+        yield
 
 
 @pytest.fixture
@@ -33,7 +42,7 @@ def data_folder(workplace: Path) -> Path:
 def run_trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Returns the folder of a run trained for two epochs on the data of data_folder; tests get copies."""
     folder = tmp_path_factory.mktemp("trained")
-    with contextlib.chdir(folder):
+    with contextlib.chdir(folder), small_network():
         data = write_kaggle_layout(folder / "input")
         train(find_input(data), "first", resolve_config("default", TINY), False, ["test"], SILENT)
     return folder / "submissions" / "first"

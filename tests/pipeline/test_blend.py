@@ -47,7 +47,7 @@ def test_a_blend_predicts_and_submits_like_any_other_run(data_folder: Path, pred
 
 
 def test_a_blend_may_hold_a_series_run_and_a_blend(data_folder: Path, predicted: Run) -> None:
-    train_series(["first"], "stage", {"epochs": "1", "units": "4"}, SILENT)
+    train_series(["first"], "stage", {"epochs": "1", "units": "4", "model": "conv"}, SILENT)
     blend_runs("both", ["first", "second"], "weighted", SILENT)
     run = blend_runs("all", ["both", "stage"], "max", SILENT)
     before = probabilities(run.test_path)

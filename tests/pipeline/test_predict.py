@@ -75,9 +75,12 @@ def test_resampling_is_corrected_in_every_prediction(data_folder: Path, trained:
     facts = read_json(trained.training_path)
     write_json(trained.training_path, facts | {"keep_rates": {"negative": 0.25, "positive": 1.0, "epidural": 1.0}})
     predict("first", data_folder, "identity", None, SILENT)
-    # Kept a quarter, negatives count four times: odds of any fall to a quarter.
-    any_natural, any_corrected = natural[:, 5], probabilities(trained.test_path)[:, 5]
-    assert any_corrected / (1 - any_corrected) == pytest.approx(any_natural / (1 - any_natural) / 4, rel=1e-5)
+    # Kept a quarter, negatives count four times: odds of any fall to a quarter. A network that has hardly learned may
+    # hold an epidural bleed for likelier than any: then that is what stands against none.
+    epidural, any_natural = natural[:, 0], natural[:, 5]
+    any_corrected = probabilities(trained.test_path)[:, 5]
+    expected = np.maximum(any_natural, epidural) / (1 - any_natural) / 4
+    assert any_corrected / (1 - any_corrected) == pytest.approx(expected, rel=1e-5)
 
 
 def test_an_unreadable_and_a_missing_test_slice_keep_their_place_with_the_reason(
@@ -283,11 +286,10 @@ def test_a_folder_without_slices_is_an_error(workplace: Path, trained: Run) -> N
         predict("first", workplace / "empty", None, None, SILENT)
 
 
-def test_views_unlike_the_training_give_a_warning(data_folder: Path) -> None:
-    config = resolve_config("default", TINY | {"augment": "none", "tta": "identity", "epochs": 1})
-    train(find_input(data_folder), "plain", config, False, ["test"], SILENT)
+def test_views_unlike_the_training_give_a_warning(data_folder: Path, trained: Run) -> None:
+    write_json(trained.config_path, read_json(trained.config_path) | {"augment": "none"})
     said: list[str] = []
-    predict("plain", data_folder, "identity,mirror", None, Console(said.append, said.append, SILENT.bar))
+    predict("first", data_folder, "identity,mirror", None, Console(said.append, said.append, SILENT.bar))
     assert "never saw the like of mirror" in said[0]
 
 

@@ -16,6 +16,7 @@ from hemorrhage.pipeline.inputs import find_input
 from hemorrhage.pipeline.linear import Material
 from hemorrhage.pipeline.probe import draw_slices, format_probe, probe_model, probe_run
 from hemorrhage.pipeline.runs import Run, read_folds
+from tests.network import FEATURES
 
 TINY = {"model": "compact", "size": 32, "folds": 3, "workers": 2}
 
@@ -34,7 +35,7 @@ def learned_from(monkeypatch: pytest.MonkeyPatch) -> list[tuple[set[str], int]]:
 
 def test_a_model_is_probed_and_its_figures_are_of_all_slices(data_folder: Path) -> None:
     result = probe_model(find_input(data_folder), resolve_config("default", TINY), 4000, SILENT)
-    assert (result.slices, result.patients, result.features) == (40, 10, 192)
+    assert (result.slices, result.patients, result.features) == (40, 10, FEATURES)
     assert [way.name for way in result.ways] == ["prior", "logistic regression", "linear SVC"]
     for way in result.ways:
         assert [one.label for one in way.labels] == list(LABELS)
@@ -44,7 +45,9 @@ def test_a_model_is_probed_and_its_figures_are_of_all_slices(data_folder: Path) 
     assert result.ways[0].constant == 3 * len(LABELS)
     assert all(one.auc is None or one.auc == 0.5 for one in result.ways[0].labels)
     text = format_probe(result)
-    assert "40 slices of 10 patients, 192 features" in text and f"{result.ways[1].weighted_log_loss:.5f}" in text
+    assert (
+        f"40 slices of 10 patients, {FEATURES} features" in text and f"{result.ways[1].weighted_log_loss:.5f}" in text
+    )
 
 
 def test_no_patient_is_learned_from_and_answered_for(

@@ -108,7 +108,7 @@ def test_every_verb_takes_it(data_folder: Path, whole: Run) -> None:
     assert submit("part", None, 1e-6, SILENT).slices == 12
     assert len(calibrate("part", "temperature", SILENT)) == 2
     assert len(answer_studies("part", SILENT)) == 2
-    train_series(["part"], "stage", {"epochs": "1", "units": "4", "on": "embeddings"}, SILENT)
+    train_series(["part"], "stage", {"epochs": "1", "units": "4", "model": "conv", "on": "embeddings"}, SILENT)
     blended = blend_runs("blended", ["part", "stage", "whole"], "mean", SILENT)
     before = probabilities(blended.test_path)
     predict("blended", data_folder, None, None, SILENT)

@@ -1,5 +1,6 @@
 """The second stage as a run: what it learns from, whom it answers for, and that it predicts like any other run."""
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -28,9 +29,10 @@ from hemorrhage.pipeline.series import (
 )
 from hemorrhage.pipeline.submit import submit
 from hemorrhage.pipeline.train import train
+from tests.kaggle import write_kaggle_layout
 from tests.pipeline.conftest import TINY
 
-QUICK = {"epochs": "2", "units": "4"}
+QUICK = {"epochs": "2", "units": "4", "model": "conv"}
 
 
 @pytest.fixture
@@ -42,10 +44,6 @@ def folded(data_folder: Path, run_over_all_folds: Path) -> Run:
 
 @pytest.fixture(scope="module")
 def run_over_all_folds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import contextlib
-
-    from tests.kaggle import write_kaggle_layout
-
     folder = tmp_path_factory.mktemp("folded")
     with contextlib.chdir(folder):
         data = write_kaggle_layout(folder / "input")
@@ -55,13 +53,29 @@ def run_over_all_folds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "submissions" / "all"
 
 
+@pytest.fixture(scope="module")
+def run_of_series(tmp_path_factory: pytest.TempPathFactory, run_over_all_folds: Path) -> Path:
+    folder = tmp_path_factory.mktemp("second")
+    with contextlib.chdir(folder):
+        shutil.copytree(run_over_all_folds, Path("submissions") / "all")
+        train_series(["all"], "second", QUICK, SILENT)
+    return folder / "submissions" / "second"
+
+
+@pytest.fixture
+def second(folded: Run, run_of_series: Path) -> Run:
+    """Returns the run 'second' of the current folder, a second stage on the predictions of the run 'all'."""
+    shutil.copytree(run_of_series, Path("submissions") / "second")
+    return Run(Path("submissions") / "second")
+
+
 def probabilities(path: Path) -> np.ndarray:
     return pd.read_parquet(path).sort_values("image_id")[list(LABELS)].to_numpy()
 
 
 @pytest.mark.parametrize("on", ["probabilities", "embeddings"])
 def test_a_series_run_predicts_and_submits_like_any_other(on: str, data_folder: Path, folded: Run) -> None:
-    run = train_series(["all"], "second", QUICK | {"on": on}, SILENT)
+    run = train_series(["all"], "second", QUICK | {"on": on, "model": "gru"}, SILENT)
     held_out, test = probabilities(run.out_of_fold_path), probabilities(run.test_path)
     assert np.isfinite(held_out).all()
     assert len(test) == 12
@@ -192,8 +206,7 @@ def test_runs_of_other_folds_do_not_go_together(data_folder: Path, folded: Run, 
         train_series(["all", "first"], "second", QUICK, SILENT)
 
 
-def test_a_member_trained_anew_is_refused_on_the_same_folds_too(data_folder: Path, folded: Run) -> None:
-    train_series(["all"], "second", QUICK, SILENT)
+def test_a_member_trained_anew_is_refused_on_the_same_folds_too(data_folder: Path, folded: Run, second: Run) -> None:
     blend_runs("mixed", ["all", "second"], "mean", SILENT)
     select_part("part", "all", "0", None, None)
     network = folded.fold(0).model_path(1)
@@ -210,8 +223,8 @@ def test_a_member_trained_anew_is_refused_on_the_same_folds_too(data_folder: Pat
             predict(name, data_folder, None, None, SILENT)
 
 
-def test_a_lost_series_model_and_a_damaged_description_are_said(data_folder: Path, folded: Run) -> None:
-    run = train_series(["all"], "second", QUICK, SILENT)
+def test_a_lost_series_model_and_a_damaged_description_are_said(data_folder: Path, second: Run) -> None:
+    run = second
     kept = run.series_path(1).read_bytes()
     run.series_path(1).unlink()
     with pytest.raises(HemorrhageError, match="expected the series model of fold 1"):
@@ -268,8 +281,7 @@ def test_wrong_settings_are_refused(settings: dict[str, str], message: str, fold
         train_series(["all"], "second", settings, SILENT)
 
 
-def test_a_run_is_not_overwritten_and_only_trained_runs_are_taken(folded: Run) -> None:
-    train_series(["all"], "second", QUICK, SILENT)
+def test_a_run_is_not_overwritten_and_only_trained_runs_are_taken(second: Run) -> None:
     with pytest.raises(HemorrhageError, match="this run exists"):
         train_series(["all"], "second", QUICK, SILENT)
     with pytest.raises(HemorrhageError, match="found one made of other runs"):

@@ -1,3 +1,4 @@
+import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from hemorrhage.data.labels import LABELS
 from hemorrhage.data.layout import find_data_set
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_json
+from hemorrhage.models.backbones import MODELS
+from hemorrhage.models.residual import build_compact
 from hemorrhage.models.weights import read_model
 from hemorrhage.pipeline import fitting, segments
 from hemorrhage.pipeline.config import resolve_config
@@ -24,11 +27,40 @@ from hemorrhage.pipeline.schedule import learning_rate_at
 from hemorrhage.pipeline.segments import Deadline, TimeIsUp
 from hemorrhage.pipeline.slices import TrainingSlices
 from hemorrhage.pipeline.train import train
+from tests.kaggle import write_kaggle_layout
 from tests.pipeline.conftest import TINY
+
+WHOLE: dict[str, object] = {"deterministic": True, "checkpoint_steps": 2}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Returns a run that was never stopped; 26 slices in batches of 8 are 4 steps an epoch, two a segment."""
+    folder = tmp_path_factory.mktemp("whole")
+    with contextlib.chdir(folder):
+        run_training(write_kaggle_layout(folder / "input"), "whole", **WHOLE)
+    return Run(folder / "submissions" / "whole")
+
+
+@pytest.fixture(scope="module")
+def over_two_folds(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Returns a run over both of two folds, of one epoch."""
+    folder = tmp_path_factory.mktemp("below")
+    with contextlib.chdir(folder):
+        run_training(write_kaggle_layout(folder / "input"), "below", fold="all", folds=2, epochs=1)
+    return Run(folder / "submissions" / "below")
 
 
 def run_training(data_folder: Path, name: str = "first", resume: bool = False, **flags: object) -> Run:
     return train(find_input(data_folder), name, resolve_config("default", TINY | flags), resume, ["test"], SILENT)
+
+
+def begin(data_folder: Path, name: str = "first", console: Console = SILENT, **flags: object) -> Run:
+    """A run that is stopped before its first step: all that depends on the data alone is written and said by then."""
+    with pytest.raises(TimeIsUp, match="epoch 0 of"):
+        config = resolve_config("default", TINY | flags)
+        train(find_input(data_folder), name, config, False, ["test"], console, Deadline(at=0))
+    return Run(Path("submissions") / name)
 
 
 def listening() -> tuple[Console, list[str]]:
@@ -51,7 +83,8 @@ def test_a_run_folder_holds_what_is_needed_to_understand_it(trained: Run) -> Non
     assert out_of_fold[list(LABELS)].notna().all(axis=None)
 
 
-def test_training_lowers_the_loss_on_a_task_this_plain(data_folder: Path) -> None:
+def test_training_lowers_the_loss_on_a_task_this_plain(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODELS, "compact", build_compact)
     run = run_training(data_folder, epochs=12, dropout=0, augment="none")
     history = pd.read_csv(run.history_path)
     assert history["loss"].iloc[-1] < 0.5 * history["loss"].iloc[0]
@@ -106,15 +139,16 @@ def test_skipped_slices_are_counted(data_folder: Path) -> None:
     assert "10 marked near-empty are skipped in training" in said[0]
 
 
-def test_an_interrupted_run_resumes_to_the_same_weights(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # 26 slices in batches of 8 are 4 steps an epoch, one a segment: stopped in the second epoch.
-    words = {"epochs": 2, "deterministic": True, "checkpoint_steps": 1, "checkpoint_minutes": 0}
-    whole = run_training(data_folder, "whole", **words)
+def test_an_interrupted_run_resumes_to_the_same_weights(
+    data_folder: Path, whole: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A checkpoint after each segment of two steps: stopped in the second of the second epoch.
+    words = WHOLE | {"checkpoint_minutes": 0}
     fit, begun = segments._fit, []
 
     def interrupt(model: keras.Model, *rest: object) -> float:
         begun.append(model)
-        if len(begun) == 6:
+        if len(begun) == 4:
             raise KeyboardInterrupt
         return fit(model, *rest)  # type: ignore[arg-type]
 
@@ -128,13 +162,11 @@ def test_an_interrupted_run_resumes_to_the_same_weights(data_folder: Path, monke
     assert_equal_runs(cut, whole)
 
 
-def test_a_run_that_runs_out_of_time_again_and_again_ends_with_the_same_weights(data_folder: Path) -> None:
-    words = TINY | {"deterministic": True, "checkpoint_steps": 2}
-    whole = run_training(data_folder, "whole", **words)
+def test_a_run_that_runs_out_of_time_again_and_again_ends_with_the_same_weights(data_folder: Path, whole: Run) -> None:
     stops = []
     for attempt in range(20):
         try:
-            config = resolve_config("default", words)
+            config = resolve_config("default", TINY | WHOLE)
             train(find_input(data_folder), "cut", config, attempt > 0, ["test"], SILENT, OverAtSecondLook())
         except TimeIsUp as stop:
             stops.append(str(stop))
@@ -169,18 +201,16 @@ def assert_equal_runs(one: Run, other: Run) -> None:
     assert ours["slices"].tolist() == theirs["slices"].tolist()
 
 
-def test_all_folds_are_trained_and_their_held_out_slices_make_the_whole(data_folder: Path) -> None:
-    run = run_training(data_folder, fold="all", folds=2, epochs=1)
+def test_all_folds_are_trained_and_their_held_out_slices_make_the_whole(over_two_folds: Run) -> None:
+    run = over_two_folds
     assert sorted(path.name for path in run.folder.glob("fold-*")) == ["fold-0", "fold-1"]
     out_of_fold = pd.read_parquet(run.out_of_fold_path)
     assert sorted(out_of_fold["image_id"]) == sorted(pd.read_parquet(run.folds_path)["image_id"])
 
 
 def test_a_seed_changes_the_network_and_not_whom_it_learns_from(data_folder: Path) -> None:
-    one, other, dealt_anew = (
-        run_training(data_folder, name=f"run{place}", epochs=1, seed=seed, fold_seed=fold_seed)
-        for place, (seed, fold_seed) in enumerate([(0, 0), (1, 0), (0, 1)])
-    )
+    one, other = (run_training(data_folder, name=f"run{seed}", epochs=1, seed=seed) for seed in range(2))
+    dealt_anew = begin(data_folder, name="run2", fold_seed=1)
     require_same_folds([one, other])
     with pytest.raises(HemorrhageError, match="received run0, run2"):
         require_same_folds([one, dealt_anew])
@@ -202,8 +232,7 @@ def test_unreadable_and_missing_slices_are_left_out_and_said(data_folder: Path) 
     files[0].write_text("not DICOM")
     files[1].unlink()
     console, said = listening()
-    config = resolve_config("default", TINY | {"epochs": 1})
-    run = train(find_input(data_folder), "first", config, False, ["test"], console)
+    run = begin(data_folder, console=console)
     assert "38 slices of 10 patients; 2 missing or unreadable left out" in said[0]
     left_out = pd.read_csv(run.unreadable_path).set_index("image_id")["error"]
     assert "not a DICOM file" in left_out[files[0].stem]
@@ -222,12 +251,12 @@ def test_a_fold_without_a_label_is_said(data_folder: Path) -> None:
     path = data_folder / "stage_2_train.csv"
     path.write_text(path.read_text().replace("_epidural,1", "_epidural,0"))
     console, said = listening()
-    train(find_input(data_folder), "first", resolve_config("default", TINY | {"epochs": 1}), False, ["test"], console)
+    begin(data_folder, console=console)
     assert any("no epidural among the validation slices" in line for line in said)
 
 
 def test_limit_takes_whole_patients(data_folder: Path) -> None:
-    run = run_training(data_folder, limit=18, epochs=1)
+    run = begin(data_folder, limit=18)
     folds = pd.read_parquet(run.folds_path)
     assert folds.groupby("patient_id").size().tolist() == [4, 4, 4, 4]
 
@@ -238,7 +267,7 @@ def test_steps_bound_the_batches_of_an_epoch(data_folder: Path) -> None:
 
 
 def test_the_rates_of_a_resampled_fold_are_kept(data_folder: Path) -> None:
-    run = run_training(data_folder, draw="balance-any", epochs=1)
+    run = begin(data_folder, draw="balance-any")
     facts = read_json(run.training_path)
     any_share = facts["prevalence"]["any"]
     assert facts["keep_rates"]["negative"] == pytest.approx(any_share / (1 - any_share))
@@ -265,7 +294,9 @@ def test_only_the_head_learns_in_frozen_epochs(data_folder: Path) -> None:
     assert changed == {"probabilities"}
 
 
-def test_a_loss_that_is_no_number_stops_the_run(data_folder: Path) -> None:
+def test_a_loss_that_is_no_number_stops_the_run(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The small network bears any rate.
+    monkeypatch.setitem(MODELS, "compact", build_compact)
     with pytest.raises(HemorrhageError, match="learning_rate"):
         run_training(data_folder, learning_rate=10, precision="mixed_float16", epochs=3)
 
@@ -273,7 +304,7 @@ def test_a_loss_that_is_no_number_stops_the_run(data_folder: Path) -> None:
 def test_a_run_that_has_not_finished_an_epoch_may_begin_anew_with_other_words(data_folder: Path) -> None:
     with pytest.raises(HemorrhageError, match="ImageNet weights"):
         run_training(data_folder, weights="imagenet")
-    run = run_training(data_folder, weights="none", epochs=1)
+    run = begin(data_folder, weights="none")
     assert read_config(run).weights == "none"
 
 
@@ -315,8 +346,8 @@ def test_random_weights_are_never_frozen() -> None:
     assert resolve_config("default").freeze_epochs == 1
 
 
-def test_context_begins_with_the_network_of_slices_of_the_same_fold(data_folder: Path) -> None:
-    below = run_training(data_folder, name="slices", fold="all", folds=2, epochs=1)
+def test_context_begins_with_the_network_of_slices_of_the_same_fold(data_folder: Path, over_two_folds: Run) -> None:
+    below = over_two_folds
     context = {"context": "stack", "weights": str(below.folder), "fold": "all", "folds": 2, "epochs": 1}
     run = run_training(data_folder, name="stacked", **context, learning_rate=1e-9)
     for fold in range(2):
@@ -327,8 +358,8 @@ def test_context_begins_with_the_network_of_slices_of_the_same_fold(data_folder:
         assert read_model(run.fold(fold).model_path(1)).input_shape[-1] == 9
 
 
-def test_one_fold_begins_with_that_fold_of_a_run_over_all(data_folder: Path) -> None:
-    below = run_training(data_folder, name="below", fold="all", folds=2, epochs=1)
+def test_one_fold_begins_with_that_fold_of_a_run_over_all(data_folder: Path, over_two_folds: Run) -> None:
+    below = over_two_folds
     again = {"weights": str(below.folder), "fold": "1", "folds": 2, "epochs": 1, "learning_rate": 1e-9}
     run = run_training(data_folder, name="above", **again)
     ours, theirs = (
@@ -337,12 +368,12 @@ def test_one_fold_begins_with_that_fold_of_a_run_over_all(data_folder: Path) -> 
     assert ours == pytest.approx(theirs, abs=1e-6)
 
 
-def test_weights_that_have_seen_the_held_out_patients_are_refused(data_folder: Path) -> None:
-    below = run_training(data_folder, name="first", fold="0", epochs=1)
+def test_weights_that_have_seen_the_held_out_patients_are_refused(data_folder: Path, trained: Run) -> None:
+    below = trained
     with pytest.raises(HemorrhageError, match=r"have learned from \d+ of the \d+ patients that fold 1"):
         run_training(data_folder, name="second", fold="1", epochs=1, weights=str(below.folder))
     run_training(data_folder, name="third", fold="0", epochs=1, weights=str(below.folder))
     (below.folder.parent / "link").symlink_to(below.folder.resolve())
-    for weights in (below.model_path(1), below.folder.parent / "link"):
+    for weights in (below.model_path(2), below.folder.parent / "link"):
         with pytest.raises(HemorrhageError, match="have learned from"):
             run_training(data_folder, name="fourth", fold="1", epochs=1, weights=str(weights))
