@@ -29,6 +29,7 @@ VERBS = [
     "calibrate",
     "studies",
     "headers",
+    "explain",
     "submit",
     "score",
     "demo",

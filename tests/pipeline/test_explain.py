@@ -15,14 +15,13 @@ from hemorrhage.data.views import parse_views
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.models.backbones import build_model
 from hemorrhage.models.inference import Member
-from hemorrhage.models.saliency import explain_images, open_explainable
+from hemorrhage.models.saliency import open_explainable
 from hemorrhage.pipeline.blend import BlendPredictor, Recipe
 from hemorrhage.pipeline.config import Config, resolve_config
 from hemorrhage.pipeline.console import SILENT
-from hemorrhage.pipeline.explain import Explainer, RunMaps, _Part, list_network_predictors, open_explainer
+from hemorrhage.pipeline.explain import Explainer, RunMaps, _Part, list_network_predictors
 from hemorrhage.pipeline.one_slice import open_files
 from hemorrhage.pipeline.predictors import NetworkPredictor
-from hemorrhage.pipeline.runs import find_run
 from tests.kaggle import write_kaggle_layout
 
 CONFIG = resolve_config("default", {"model": "compact", "size": 32, "workers": 1, "batch": 4})
@@ -64,9 +63,9 @@ def two_folds() -> Explainer:
 
 def explain_alone(explainer: Explainer, fold: int, slices: pd.DataFrame, image_id: str) -> np.ndarray:
     """The maps of one fold's network for one slice, without the explainer."""
-    predictor = explainer.parts[0].predictor
-    image = predictor.open_images(slices, open_files).read_image(image_id)
-    return explain_images(predictor.networks[fold][0].model, image[np.newaxis], LABELS)[0]
+    image = explainer.parts[0].predictor.open_images(slices, open_files).read_image(image_id)
+    ((network, _),) = explainer.parts[0].networks[fold]
+    return network.explain(image[np.newaxis], LABELS).maps[0]
 
 
 def test_a_run_of_folds_gives_the_mean_and_a_fold_its_own(two_folds: Explainer, slices: pd.DataFrame) -> None:
@@ -74,6 +73,7 @@ def test_a_run_of_folds_gives_the_mean_and_a_fold_its_own(two_folds: Explainer, 
     first, second = (explain_alone(two_folds, fold, slices, ids[1]) for fold in (0, 1))
     of_all = two_folds.explain(slices, open_files, ids)
     np.testing.assert_allclose(of_all.layers[0].maps[1], (first + second) / 2, atol=1e-5)
+    assert of_all.at(ids[1], 32).shape == (6, 32, 32)
     of_second = two_folds.explain(slices, open_files, ids, fold=1)
     np.testing.assert_allclose(of_second.layers[0].maps[1], second, atol=1e-5)
     with pytest.raises(HemorrhageError, match=r"fold out of \[0, 1\], received 2"):
@@ -127,11 +127,3 @@ def test_a_blend_of_crops_meets_on_the_slice_alone(slices: pd.DataFrame) -> None
     assert explainer.needs_series and maps.note == "note"
     with pytest.raises(HemorrhageError, match="head, none"):
         maps.at(image_id, 32)
-
-
-def test_the_shipped_run_explains(slices: pd.DataFrame) -> None:
-    explainer = open_explainer(find_run("@phantom"), None, SILENT)
-    image_id = slices["image_id"][1]
-    maps = explainer.explain(slices, open_files, [image_id])
-    assert maps.at(image_id, 128).shape == (6, 128, 128) and not explainer.needs_series and maps.note == ""
-    assert maps.on(image_id, read_slice(Path(slices["path"][1])).pixels_hu).shape == (6, 48, 48)

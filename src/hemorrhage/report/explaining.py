@@ -45,7 +45,7 @@ def explain_slice(
     run: Run, explainer: Explainer, chosen: ChosenSlice, labels: Sequence[str], method: str
 ) -> ExplainedSlice:
     """Returns a slice with the maps and the run's probabilities of `labels`; errors as in write_explanation."""
-    fold, learned = _find_fold(run, explainer, chosen.image_id)
+    fold, learned = _find_fold(run, explainer, chosen)
     slices = chosen.slices if fold is None else chosen.slices.assign(fold=fold)
     maps = explainer.explain(slices, chosen.opener, [chosen.image_id], labels, method, fold)
     if maps.unreadable:
@@ -73,11 +73,13 @@ def require_picture(out: Path) -> None:
         raise HemorrhageError(f"{out.parent}: expected a folder that can be written. Name another by --out.")
 
 
-def _find_fold(run: Run, explainer: Explainer, image_id: str) -> tuple[int | None, str]:
+def _find_fold(run: Run, explainer: Explainer, chosen: ChosenSlice) -> tuple[int | None, str]:
     """The fold whose network did not learn from a slice's patient, None for all, and what that means."""
     if not run.folds_path.is_file():
         return None, ""
     folds = read_folds(run).set_index("image_id")["fold"]
+    # A file is named by its path, whose name is the id in Kaggle's layout.
+    image_id = Path(chosen.image_id).name.removesuffix(".dcm")
     if image_id not in folds.index:
         return None, ""
     fold = int(folds[image_id])
