@@ -16,7 +16,9 @@ ROOMS = [
     "kaggle",
     "terminal",
     "arguments_data",
+    "arguments_look",
     "arguments",
+    "verbs_look",
     "cli",
     "__main__",
 ]
