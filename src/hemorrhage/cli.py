@@ -17,7 +17,7 @@ from typing import Any
 from hemorrhage.arguments import build_parser
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.terminal import load_keras_quietly, open_console
-from hemorrhage.verbs_look import run_report
+from hemorrhage.verbs_look import run_report, run_show
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -340,5 +340,6 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "submit": _submit,
     "score": _score,
     "report": run_report,
+    "show": run_show,
     "demo": _demo,
 }

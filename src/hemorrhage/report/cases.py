@@ -45,8 +45,8 @@ def choose_rows(
 ) -> dict[str, np.ndarray]:
     """Returns A_KIND rows at most of each of KINDS for one label, each of another patient.
 
-    Right are positives that are called, those with the highest probabilities, wrong are slices with the highest log loss, unsure those whose
-    log odds are nearest to the threshold's.
+    Right are positives that are called, those with the highest probabilities; wrong are slices with the highest log
+    loss; unsure those whose log odds are nearest to the threshold's.
     """
     odds = to_log_odds(probability)
     doubt = np.abs(odds - to_log_odds(np.array([threshold]))[0])

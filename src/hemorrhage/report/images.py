@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,12 +34,16 @@ _OPACITY = 0.55
 
 @dataclass(frozen=True)
 class InputSlices:
-    """The slices of a report that its input has: `facts` is their slice table, `source` has their pixels."""
+    """The slices of a report that its input has: `facts` is their slice table, `source` has their pixels.
+
+    `opener` makes a source of slices, a size and a crop.
+    """
 
     folder: Path
     size: int
     facts: pd.DataFrame
     source: SliceSource
+    opener: Callable[[pd.DataFrame, int, str], SliceSource]
 
     def read_hu(self, image_id: str) -> np.ndarray:
         """Returns the HU of a slice, int16 size x size; raises DicomError where it cannot be read."""
@@ -65,7 +69,8 @@ def read_input_slices(folder: Path, material: Material, console: Console) -> Inp
     crop = material.origins[0].config.crop if material.origins else "none"
     settled = {"size": _SIZE, "crop": crop} | found.defaults()
     size = int(str(settled["size"]))
-    return InputSlices(folder, size, facts, found.build_source(facts, size, str(settled["crop"])))
+    source = found.build_source(facts, size, str(settled["crop"]))
+    return InputSlices(folder, size, facts, source, found.build_source)
 
 
 def build_mosaic(pixels_hu: np.ndarray, heat: np.ndarray | None) -> np.ndarray:

@@ -18,7 +18,6 @@ from hemorrhage.report.elements import Html, element, join, note
 from hemorrhage.report.histograms import build_histograms
 from hemorrhage.report.images import InputSlices, read_input_slices
 from hemorrhage.report.learning import build_learning
-from hemorrhage.report.looking import look_at
 from hemorrhage.report.material import Material, read_material
 from hemorrhage.report.numbers import show_count, show_interval
 from hemorrhage.report.oddities import build_identical, build_unreadable
@@ -102,5 +101,10 @@ def _show_slices(material: Material, chosen: Operating, slices: InputSlices | No
     galleries = choose_galleries(material, chosen.thresholds)
     if not galleries:
         return note("No slice has a label: there is nothing to be right about.")
-    heat, why = look_at(material, list_shown(material, galleries), slices, console)
+    heat, why = None, ""
+    if slices is not None:
+        # Imported where it is needed: it loads Keras.
+        from hemorrhage.report.looking import look_at
+
+        heat, why = look_at(material, list_shown(material, galleries), slices, console)
     return build_galleries(material, galleries, slices, heat, why)

@@ -60,25 +60,23 @@ def _means(truth: np.ndarray) -> list[tuple[int, float]]:
 
 
 def _tabulate_origins(origins: Sequence[Origin]) -> Html:
-    return build_table(
-        "How it was made",
-        ("run", "commit", "begun", "epochs took", "command", "versions"),
-        [_describe_origin(origin) for origin in origins],
-        words=6,
-    )
+    described = [_describe_origin(origin) for origin in origins]
+    rows = [[key, *(one[key] for one in described)] for key in described[0]]
+    return build_table("How it was made", ("", *(one.run.folder.name for one in origins)), rows, words=1 + len(origins))
 
 
-def _describe_origin(origin: Origin) -> list[Content]:
+def _describe_origin(origin: Origin) -> dict[str, str]:
     known = origin.environment
     packages = {"hemorrhage": known.get("hemorrhage"), "Python": known.get("python"), **known.get("packages", {})}
-    return [
-        origin.run.folder.name,
-        _shorten(str(known.get("commit") or "not known")),
-        str(known.get("started", NOTHING)).replace("T", " ").replace("+00:00", " UTC"),
-        show_duration(origin.seconds) if any(origin.histories.values()) else NOTHING,
-        " ".join(["hemorrhage", *map(str, known.get("command", [])[1:])]) if "command" in known else NOTHING,
-        ", ".join(f"{name} {version}" for name, version in packages.items() if version) or NOTHING,
-    ]
+    command = " ".join(["hemorrhage", *map(str, known["command"][1:])]) if "command" in known else NOTHING
+    return {
+        "commit": _shorten(str(known.get("commit") or "not known")),
+        "begun": str(known.get("started", NOTHING)).replace("T", " ").replace("+00:00", " UTC"),
+        "epochs took": show_duration(origin.seconds) if any(origin.histories.values()) else NOTHING,
+        "command": command,
+        "versions": ", ".join(f"{name} {version}" for name, version in packages.items() if version) or NOTHING,
+        "platform": str(known.get("platform", NOTHING)),
+    }
 
 
 def _shorten(commit: str) -> str:
