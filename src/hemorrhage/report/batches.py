@@ -16,7 +16,7 @@ from hemorrhage.pipeline.train import build_fold, describe_slices
 
 @dataclass(frozen=True)
 class SeenBatch:
-    """A batch as a network sees it: `versions` "plain" and "augmented", uint8 N x H x W x C, its ids, and the labels of each, N x 6."""
+    """A batch as a network sees it, by version, "plain" and "augmented": uint8 N x H x W x C and N x 6 labels."""
 
     versions: Mapping[str, np.ndarray]
     image_ids: list[str]

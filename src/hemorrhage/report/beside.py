@@ -7,11 +7,12 @@ import numpy as np
 
 from hemorrhage.data.bootstrap import bootstrap_intervals
 from hemorrhage.data.metrics import constant_score
+from hemorrhage.data.uncertainty import StudyFigures
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.pipeline.out_of_fold import read_out_of_fold
 from hemorrhage.pipeline.runs import find_run, list_members, require_own
 from hemorrhage.pipeline.score import Score
-from hemorrhage.report.elements import Content, Html, build_table, join, paragraph
+from hemorrhage.report.elements import EMPTY, Content, Html, build_table, join, paragraph
 from hemorrhage.report.material import Material, measure_losses
 from hemorrhage.report.numbers import NOTHING, show_count, show_decimal, show_interval
 
@@ -93,6 +94,23 @@ def build_beside(material: Material, score: Score, rivals: Sequence[Rival]) -> H
     )
     hint = "" if rivals else " Other runs stand here when they are named by --beside."
     return join([build_table("Score", head, rows), paragraph(words + hint)])
+
+
+def build_studies(figures: StudyFigures | None) -> Html:
+    """Returns how well each answer for a whole series, made of its slices' probabilities, ranks the series."""
+    if figures is None:
+        return EMPTY
+    names = list(next(iter(figures.areas.values())))
+    rows = [
+        [
+            label,
+            show_count(figures.positives[label]),
+            *(show_interval(one.auc, one.interval, 3) for one in areas.values()),
+        ]
+        for label, areas in figures.areas.items()
+    ]
+    caption = f"AUC over {show_count(figures.studies)} series (95 %); a series is positive where a slice is"
+    return build_table(caption, ("label", "positive", *names), rows)
 
 
 def _show_score(score: Score) -> str:

@@ -82,14 +82,14 @@ def trace_roc(ranking: Ranking) -> tuple[np.ndarray, np.ndarray]:
     """Returns false and true positive rates from (0, 0) to (1, 1), thinned to what an eye can tell apart."""
     hits, falses = _count(ranking)
     x, y = np.append(0, falses / falses[-1]), np.append(0, hits / hits[-1])
-    return _thin(x, y, np.maximum(x, y))
+    return _thin(x, y, x + y)
 
 
 def trace_precision(ranking: Ranking) -> tuple[np.ndarray, np.ndarray]:
     """Returns recalls, rising, and the precision at each, thinned."""
     hits, falses = _count(ranking)
     recall, precision = hits / hits[-1], hits / (hits + falses)
-    return _thin(recall, precision, recall)
+    return _thin(recall, precision, recall + falses / falses[-1])
 
 
 def _count(ranking: Ranking) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from hemorrhage.files import replacing
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.out_of_fold import split_patients
 from hemorrhage.pipeline.score import Score, measure_score
-from hemorrhage.report.beside import Rival, build_beside, read_rivals
+from hemorrhage.report.beside import Rival, build_beside, build_studies, read_rivals
 from hemorrhage.report.by_label import build_metrics, build_rankings, build_reliability
 from hemorrhage.report.cases import build_galleries, choose_galleries, list_shown
 from hemorrhage.report.elements import Html, element, join, note
@@ -55,7 +55,7 @@ def compose_report(material: Material, rivals: Sequence[Rival], slices: InputSli
     chosen = choose_operating(truth, probability, _split(material))
     parts = [
         Part("summary", "Summary", build_summary(material)),
-        Part("score", "Score", join([build_beside(material, score, rivals), build_metrics(score)])),
+        Part("score", "Score", _build_score(material, score, rivals)),
         Part("learning", "How it learned", build_learning(material)),
         Part("rankings", "ROC, precision and recall", build_rankings(truth, probability, score)),
         Part("reliability", "Reliability", build_reliability(truth, probability)),
@@ -71,6 +71,10 @@ def compose_report(material: Material, rivals: Sequence[Rival], slices: InputSli
         Part("identical", "Slices with the same pixels", build_identical(material, _facts(slices))),
     ]
     return build_page(f"Report of the run {material.name}", _lead(material, score), parts)
+
+
+def _build_score(material: Material, score: Score, rivals: Sequence[Rival]) -> Html:
+    return join([build_beside(material, score, rivals), build_metrics(score), build_studies(score.studies)])
 
 
 def _list_places(material: Material, slices: InputSlices | None) -> list[Part]:

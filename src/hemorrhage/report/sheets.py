@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from hemorrhage.ct.codec import decode
+from hemorrhage.ct.codec import HU_MIN, decode
+from hemorrhage.ct.crop import cut_box, find_head, find_head_box
 from hemorrhage.ct.windows import BRAIN, apply_window
 from hemorrhage.data.labels import LABELS
 from hemorrhage.data.source import SliceSource
@@ -17,7 +18,7 @@ from hemorrhage.report.gallery import SIDES, SYNTHETIC, WINDOWS, draw_tiles, sho
 from hemorrhage.report.numbers import show_probability
 from hemorrhage.report.picture import SLICE_COLORS, Picture, render
 
-SIZE = 192
+SIZE = 256
 """Pixels a side that slices are read at where they are decoded anew."""
 
 _MOST_SLICES = 60
@@ -49,7 +50,10 @@ def draw_series_sheet(
 
     `said` has six probabilities by image id, and may have none.
     """
-    tiles = [apply_window(decode(source.read_codes(image_id)), BRAIN) for image_id in rows["image_id"]]
+    slices = [decode(source.read_codes(image_id)) for image_id in rows["image_id"]]
+    # One square for all, around the widest, so that all are of one scale.
+    box = find_head_box(max(slices, key=lambda pixels_hu: int(find_head(pixels_hu).sum())))
+    tiles = [apply_window(cut_box(pixels_hu, box, HU_MIN), BRAIN) for pixels_hu in slices]
     captions = [_caption(row, rows["z_mm"].iloc[0], said) for _, row in rows.iterrows()]
     series, patient = rows["series_id"].iloc[0], rows["patient_id"].iloc[0]
     return draw_tiles(tiles, captions, f"Series {series} of patient {patient}, brain window", synthetic, columns=8)
@@ -81,7 +85,8 @@ def draw_label_sheet(rows: pd.DataFrame, source: SliceSource, label: str, synthe
     """Returns the slices, a row each, in the windows that radiologists look through."""
     images = []
     for image_id in rows["image_id"]:
-        pixels_hu = decode(source.read_codes(image_id))
+        whole = decode(source.read_codes(image_id))
+        pixels_hu = cut_box(whole, find_head_box(whole), HU_MIN)
         images.append([apply_window(pixels_hu, window) for window in WINDOWS.values()])
     names = [f"{row['image_id']}\n{name_labels(row)}" for _, row in rows.iterrows()]
     columns = [f"{name} {window.center:g}/{window.width:g}" for name, window in WINDOWS.items()]

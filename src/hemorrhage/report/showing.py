@@ -55,7 +55,7 @@ def read_labelled(folder: Path, console: Console) -> Labelled:
     found = find_input(folder)
     table = found.read_training(1.0, console).table
     ordered = table.sort_values(["series_id", "z_mm", "image_id"], ignore_index=True)
-    settled = {"size": SIZE, "crop": "head"} | found.defaults()
+    settled = {"size": SIZE, "crop": "none"} | found.defaults()
     source = found.build_source(ordered, int(str(settled["size"])), str(settled["crop"]))
     return Labelled(ordered, source, is_synthetic(found))
 
