@@ -30,6 +30,8 @@ VERBS = [
     "studies",
     "headers",
     "submit",
+    "report",
+    "show",
     "score",
     "demo",
 ]

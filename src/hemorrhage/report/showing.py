@@ -63,7 +63,8 @@ def read_labelled(folder: Path, console: Console) -> Labelled:
 def is_synthetic(found: Input) -> bool:
     """Returns whether a data set is one that 'hemorrhage phantom' wrote; a store does not say so."""
     folder = found.data_set.train_folder if isinstance(found, DicomInput) else None
-    return folder is not None and (folder.parent / _PHANTOM_MARK).is_file()
+    # It lies beside the folder in Kaggle's layout.
+    return folder is not None and any((place / _PHANTOM_MARK).is_file() for place in list(folder.parents)[:2])
 
 
 def show_series(folder: Path, series: str | None, patient: str | None, run: str | None, console: Console) -> Picture:
