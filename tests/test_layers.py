@@ -18,7 +18,10 @@ ROOMS = [
     "arguments_data",
     "arguments_look",
     "arguments",
+    "verbs_data",
     "verbs_look",
+    "verbs_training",
+    "verbs_runs",
     "cli",
     "__main__",
 ]

@@ -1,4 +1,4 @@
-"""What people look at, as verbs: the report and the sheets."""
+"""What the verbs that show what a run sees, and what it makes of a data set, are called with."""
 
 import argparse
 from pathlib import Path
@@ -19,7 +19,19 @@ _FLAGS_OF = {
 """Which flags say something to each kind of sheet: another is refused, not forgotten."""
 
 
-def run_report(options: argparse.Namespace) -> int:
+def call_explain(options: argparse.Namespace) -> int:
+    """Draws where a run's networks saw what they answer of one slice."""
+    load_keras_quietly()
+    from hemorrhage.report.explaining import write_explanation
+
+    said = write_explanation(
+        options.run, options.slice, options.input, options.label, options.method, options.out, open_console()
+    )
+    print(f"{said}\nwrote {options.out}. Research use only, not for clinical decisions.")
+    return 0
+
+
+def call_report(options: argparse.Namespace) -> int:
     """Returns 0 after writing the page of a run."""
     from hemorrhage.report.report import write_report
 
@@ -30,7 +42,7 @@ def run_report(options: argparse.Namespace) -> int:
     return 0
 
 
-def run_show(options: argparse.Namespace) -> int:
+def call_show(options: argparse.Namespace) -> int:
     """Returns 0 after writing a contact sheet."""
     _require_fitting(options)
     picture = {"batch": _show_batch, "series": _show_series, "label": _show_label}[options.what](options)

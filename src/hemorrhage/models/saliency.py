@@ -1,4 +1,4 @@
-"""Where in a slice the evidence for a label lies: Grad-CAM and Grad-CAM++ of every network, in closed form.
+"""Where in a slice the evidence for a label lies: Grad-CAM and its kin, of every network, in closed form.
 
 Every network ends in pooling, means alone or means beside maxima, and one Dense layer. So the gradient of a logit by
 the last features needs no backend: at each place it is the kernel of the mean over the number of places, and where a
@@ -77,9 +77,9 @@ def explain_images(
 
     `images` are uint8 N x H x W x C as the network sees them; h x w are the places of its last features. No map is
     below 0, and its maximum is 1, or 0 where nothing speaks for the label: it says where, not how probable. `method`
-    is "grad-cam" (Selvaraju et al. 2017, arXiv:1610.02391) or "grad-cam++" (Chattopadhay et al. 2018,
-    arXiv:1710.11063). Raises HemorrhageError for another method, an unknown label, images of another shape, or a
-    network that does not end in pooling and one Dense layer.
+    is "grad-cam" (Selvaraju et al. 2017, arXiv:1610.02391), "grad-cam++" (Chattopadhay et al. 2018, arXiv:1710.11063)
+    or "hires-cam" (Draelos and Carin 2020, arXiv:2011.08891). Raises HemorrhageError for another method, an unknown
+    label, images of another shape, or a network that does not end in pooling and one Dense layer.
     """
     return open_explainable(model).explain(images, labels, method, batch_size).maps
 
@@ -110,7 +110,7 @@ def draw_maps(features: np.ndarray, head: Head, label: str, method: str) -> np.n
     # Half precision would lose what is summed over hundreds of places.
     features = features.astype(np.float32)
     weights = _METHODS[method](features, differentiate_head(features, head, label))
-    maps = np.maximum(np.einsum("nhwf,nf->nhw", features, weights), 0)
+    maps = np.maximum((features * weights).sum(axis=-1), 0)
     largest = maps.max(axis=(1, 2), keepdims=True)
     return np.divide(maps, largest, out=np.zeros_like(maps), where=largest > 0)
 
@@ -131,26 +131,37 @@ def differentiate_head(features: np.ndarray, head: Head, label: str) -> np.ndarr
 
 
 def weigh_by_mean(features: np.ndarray, gradients: np.ndarray) -> np.ndarray:
-    """Returns Grad-CAM's weight of each feature, N x F: its mean gradient (equation 1 of the paper)."""
-    return gradients.mean(axis=(1, 2))
+    """Returns Grad-CAM's weight of each feature, N x 1 x 1 x F: its mean gradient (equation 1 of the paper)."""
+    return gradients.mean(axis=(1, 2), keepdims=True)
 
 
 def weigh_by_positive(features: np.ndarray, gradients: np.ndarray) -> np.ndarray:
-    """Returns Grad-CAM++'s weight of each feature, N x F: a weighted sum of positive gradients (equations 5 and 19).
+    """Returns Grad-CAM++'s weight of each feature, N x 1 x 1 x F: a sum of positive gradients, weighted.
 
+       Equations 5 and 19 of the paper.
     The score is the exponential of the logit, as in the paper. Its own factor is the same for all features of an image
-    and goes with the scaling of the map.
+       and goes with the scaling of the map.
     """
     squares = gradients**2
     below = 2 * squares + features.sum(axis=(1, 2), keepdims=True) * gradients**3
     # The paper has features behind a ReLU, and so a denominator above 0. Others get no weight where it is not.
     shares = np.divide(squares, below, out=np.zeros_like(squares), where=below > 0)
-    return (shares * np.maximum(gradients, 0)).sum(axis=(1, 2))
+    return (shares * np.maximum(gradients, 0)).sum(axis=(1, 2), keepdims=True)
+
+
+def weigh_each_place(features: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    """Returns HiResCAM's weights, N x h x w x F: the gradients themselves, each at its own place.
+
+    Where heads also pool maxima, only this puts what a maximum adds to the logit where the maximum is: the whole map
+    before its cut at 0 sums to the logit without its bias.
+    """
+    return gradients
 
 
 _METHODS: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "grad-cam": weigh_by_mean,
     "grad-cam++": weigh_by_positive,
+    "hires-cam": weigh_each_place,
 }
 
 

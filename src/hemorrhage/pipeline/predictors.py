@@ -76,7 +76,7 @@ class NetworkPredictor:
     def predict_some(
         self, slices: pd.DataFrame, opener: Opener, image_ids: Sequence[str], fold: int | None = None
     ) -> pd.DataFrame:
-        """Returns the predictions of the slices `image_ids`, others being their neighbors; with `fold` its networks'."""
+        """Returns the predictions of the slices `image_ids` among `slices`; with `fold` those of its networks alone."""
         asked = [self.networks[fold]] if fold is not None else self.networks.values()
         networks = [network for networks in asked for network in networks]
         source = self.open_images(slices, opener)
