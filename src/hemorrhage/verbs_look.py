@@ -44,9 +44,12 @@ def call_report(options: argparse.Namespace) -> int:
 
 def call_show(options: argparse.Namespace) -> int:
     """Returns 0 after writing a contact sheet."""
+    from hemorrhage.report.picture import require_picture
+
     _require_fitting(options)
-    picture = {"batch": _show_batch, "series": _show_series, "label": _show_label}[options.what](options)
     path = options.out or Path(f"show-{options.what}.png")
+    require_picture(path)
+    picture = {"batch": _show_batch, "series": _show_series, "label": _show_label}[options.what](options)
     picture.write(path)
     print(f"wrote {path}: {picture.words}")
     return 0

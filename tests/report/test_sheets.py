@@ -57,11 +57,11 @@ def test_a_series_is_found_by_its_id_or_its_patient() -> None:
         find_series(slices, "ID_x", None)
 
 
-def test_heat_is_orange_over_grey() -> None:
+def test_heat_is_laid_over_grey() -> None:
     image = np.full((1, 2, 3), 100, np.uint8)
     laid = lay_heat(image, np.array([[0.0, 1.0]]))
     assert laid[0, 0].tolist() == [100, 100, 100]
-    assert laid[0, 1].tolist() == [185, 111, 45]  # 45 % of 100 and 55 % of 255, 120 and 0
+    assert laid[0, 1].tolist() == [191, 193, 139]  # 40 % of 100 and 60 % of the brightest color: 252, 255, 164
 
 
 def test_a_mosaic_has_four_views_and_heat_in_the_last() -> None:
@@ -71,7 +71,7 @@ def test_a_mosaic_has_four_views_and_heat_in_the_last() -> None:
     assert cold.shape == hot.shape == (2 * TILE, 2 * TILE, 3)
     assert (cold[:TILE] == hot[:TILE]).all() and (cold[TILE:, :TILE] == hot[TILE:, :TILE]).all()
     assert cold[TILE + TILE // 2, TILE + TILE // 2].tolist() == [128, 128, 128]
-    assert hot[TILE + TILE // 2, TILE + TILE // 2].tolist() == [198, 124, 58]
+    assert hot[TILE + TILE // 2, TILE + TILE // 2].tolist() == [202, 204, 150]
     made = show_image(cold, 'a "slice"').markup
     assert made.startswith('<img src="data:image/webp;base64,') and 'alt="a &quot;slice&quot;"' in made
 
@@ -123,6 +123,7 @@ def test_show_writes_a_picture(words: list[str], material: Material, data_folder
     [
         (["series", "input", "--label", "any"], "received also --label"),
         (["label", "input", "--label", "fracture"], "Expected --label out of epidural"),
+        (["label", "input", "--out", "sheet.jpg"], "ends in .png"),
         (["label", "input", "--count", "0"], "--count of 1 or more"),
         (["label", "input", "--set", "size=3"], "received also --set"),
         (["batch", "input", "--run", "first", "--place", "99"], "Expected a batch from 0 to 0, received 99"),

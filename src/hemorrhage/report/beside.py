@@ -73,7 +73,7 @@ def _meet(material: Material, name: str) -> Rival:
 def compare(name: str, own: np.ndarray, rival: np.ndarray, patients: np.ndarray) -> Rival:
     """Returns how two runs compare: the weighted log loss of the same N slices by each, and whose they are."""
     both = np.stack([rival, rival - own])
-    ends = bootstrap_intervals(patients, lambda weights: both @ weights / weights.sum(), _ROUNDS)
+    ends = bootstrap_intervals(patients, lambda weights: (both * weights).sum(axis=1) / weights.sum(), _ROUNDS)
     (low, high), (least, most) = ends.tolist()
     return Rival(name, len(own), float(own.mean()), float(rival.mean()), (low, high), (least, most))
 

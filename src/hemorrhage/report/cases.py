@@ -8,7 +8,8 @@ import numpy as np
 from hemorrhage.ct.dicom import DicomError
 from hemorrhage.data.labels import LABELS
 from hemorrhage.report.elements import Html, element, join, note, paragraph, show_figure
-from hemorrhage.report.images import WINDOWS, InputSlices, build_mosaic, show_image
+from hemorrhage.report.gallery import WINDOWS
+from hemorrhage.report.images import InputSlices, build_mosaic, show_image
 from hemorrhage.report.material import Material, name_truth
 from hemorrhage.report.numbers import show_probability
 
@@ -85,12 +86,15 @@ def build_galleries(
         return note("Slices are shown where their folder is named by --input.")
     words = f"Each slice is shown in the windows {', '.join(WINDOWS)} (above left, above right, below left)"
     fourth = (
-        "; below right the brain window again, with what speaks for the label in orange (Grad-CAM). It shows where the "
-        "network found it, not why, and not where blood is."
+        "; below right the brain window again, with what speaks for the label in color, the more the brighter "
+        "(Grad-CAM). It shows where the network found it, not why, and not where blood is."
         if heat is not None
         else "; below right in soft tissue."
     )
-    sides = " Seen from the feet: the patient's right is on the left. The slices of a row are of different patients."
+    sides = (
+        " Slices lie as their files have them, which for most scanners means that the patient's right is on the left. "
+        "Those of a row are of different patients."
+    )
     parts = [paragraph(words + fourth + sides), *([note(why)] if why else [])]
     return join([*parts, *(_build_gallery(material, gallery, slices, heat) for gallery in galleries)])
 

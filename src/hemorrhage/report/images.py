@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +13,15 @@ from PIL import Image
 
 from hemorrhage.ct.codec import HU_MIN, decode
 from hemorrhage.ct.crop import cut_box, find_head_box
-from hemorrhage.ct.windows import BONE, BRAIN, SOFT_TISSUE, SUBDURAL, Window, apply_window
+from hemorrhage.ct.windows import SOFT_TISSUE, Window, apply_window
 from hemorrhage.data.source import SliceSource
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.inputs import find_input
 from hemorrhage.report.elements import Html, element
+from hemorrhage.report.gallery import WINDOWS
 from hemorrhage.report.material import Material
+from hemorrhage.report.overlay import build_colors
 
 TILE = 192
 """Pixels a side of a slice on a page."""
@@ -27,9 +29,7 @@ TILE = 192
 _SIZE = 256
 """Pixels a side that slices are read at where they are decoded anew; a store has a size of its own."""
 
-WINDOWS: Mapping[str, Window] = {"brain": BRAIN, "subdural": SUBDURAL, "bone": BONE}
 _QUALITY = 70
-_OPACITY = 0.55
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,10 @@ def build_mosaic(pixels_hu: np.ndarray, heat: np.ndarray | None) -> np.ndarray:
 
 
 def lay_heat(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """Returns an RGB image, uint8 H x W x 3, under orange that is the stronger the higher the heat, 0 to 1."""
-    share = _OPACITY * np.clip(heat, 0, 1)[:, :, np.newaxis]
-    return np.rint((1 - share) * image + share * np.array([255.0, 120.0, 0.0])).astype(np.uint8)
+    """Returns an RGB image, uint8 H x W x 3, under the colors of overlay.build_colors for a heat of 0 to 1, H x W."""
+    colors = build_colors()(np.clip(heat, 0, 1))
+    share = colors[..., 3:]
+    return np.rint((1 - share) * image + 255 * share * colors[..., :3]).astype(np.uint8)
 
 
 def show_image(pixels: np.ndarray, alt: str) -> Html:

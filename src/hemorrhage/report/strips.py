@@ -38,7 +38,10 @@ def build_strips(material: Material) -> Html:
     parts = []
     for title, series in chosen.items():
         figures = [draw_strip(material, rows) for rows in series]
-        parts += [element("h3", title), element("div", *figures, class_="many") if figures else note("There is none.")]
+        parts += [
+            element("h3", title),
+            element("div", *figures, class_="many") if figures else note("There is no other."),
+        ]
     return join(parts)
 
 
