@@ -8,7 +8,7 @@ import numpy as np
 from hemorrhage.ct.dicom import DicomError
 from hemorrhage.data.labels import LABELS
 from hemorrhage.report.elements import Html, element, join, note, paragraph, show_figure
-from hemorrhage.report.gallery import WINDOWS
+from hemorrhage.report.gallery import SYNTHETIC, WINDOWS
 from hemorrhage.report.images import InputSlices, build_mosaic, show_image
 from hemorrhage.report.material import Material, name_truth
 from hemorrhage.report.numbers import show_probability
@@ -95,7 +95,8 @@ def build_galleries(
         " Slices lie as their files have them, which for most scanners means that the patient's right is on the left. "
         "Those of a row are of different patients."
     )
-    parts = [paragraph(words + fourth + sides), *([note(why)] if why else [])]
+    notes = [f"These are {SYNTHETIC}."] if slices.is_synthetic else []
+    parts = [paragraph(words + fourth + sides), *(note(text) for text in (*notes, why) if text)]
     return join([*parts, *(_build_gallery(material, gallery, slices, heat) for gallery in galleries)])
 
 
@@ -119,6 +120,8 @@ def _show_case(material: Material, label: str, row: int, slices: InputSlices, he
     except DicomError as error:
         return note(f"{caption}. It can no longer be read: {error.cause}")
     found = heat(image_id, label) if heat is not None else None
-    over = ", and where the network found the label" if found is not None else ""
+    over = "" if found is None else ", and where the network found the label"
+    if found is not None and not found.any():
+        caption, over = f"{caption}; nothing in it speaks for {label}", ", in the last of which nothing is marked"
     alt = f"Slice {image_id} through the windows {', '.join(WINDOWS)}{over}. {label} said {said}, truth {truth}."
     return show_figure(caption, show_image(build_mosaic(pixels_hu, found), alt))

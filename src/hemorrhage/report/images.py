@@ -17,7 +17,7 @@ from hemorrhage.ct.windows import SOFT_TISSUE, Window, apply_window
 from hemorrhage.data.source import SliceSource
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.pipeline.console import Console
-from hemorrhage.pipeline.inputs import find_input
+from hemorrhage.pipeline.inputs import DicomInput, Input, find_input
 from hemorrhage.report.elements import Html, element
 from hemorrhage.report.gallery import WINDOWS
 from hemorrhage.report.material import Material
@@ -30,6 +30,7 @@ _SIZE = 256
 """Pixels a side that slices are read at where they are decoded anew; a store has a size of its own."""
 
 _QUALITY = 70
+_PHANTOM_MARK = "phantom.json"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class InputSlices:
     folder: Path
     size: int
     facts: pd.DataFrame
+    is_synthetic: bool
     source: SliceSource
     opener: Callable[[pd.DataFrame, int, str], SliceSource]
 
@@ -70,7 +72,14 @@ def read_input_slices(folder: Path, material: Material, console: Console) -> Inp
     settled = {"size": _SIZE, "crop": crop} | found.defaults()
     size = int(str(settled["size"]))
     source = found.build_source(facts, size, str(settled["crop"]))
-    return InputSlices(folder, size, facts, source, found.build_source)
+    return InputSlices(folder, size, facts, is_synthetic(found), source, found.build_source)
+
+
+def is_synthetic(found: Input) -> bool:
+    """Returns whether a data set is one that 'hemorrhage phantom' wrote; a store does not say so."""
+    folder = found.data_set.train_folder if isinstance(found, DicomInput) else None
+    # It lies beside the folder in Kaggle's layout.
+    return folder is not None and any((place / _PHANTOM_MARK).is_file() for place in list(folder.parents)[:2])
 
 
 def build_mosaic(pixels_hu: np.ndarray, heat: np.ndarray | None) -> np.ndarray:

@@ -15,9 +15,10 @@ from hemorrhage.errors import HemorrhageError
 from hemorrhage.pipeline.checked_tables import read_predictions
 from hemorrhage.pipeline.config import ALL_FOLDS, Config, resolve_config
 from hemorrhage.pipeline.console import Console
-from hemorrhage.pipeline.inputs import DicomInput, Input, StoreInput, find_input
+from hemorrhage.pipeline.inputs import DicomInput, StoreInput, find_input
 from hemorrhage.pipeline.runs import find_run, read_config, require_trained
 from hemorrhage.pipeline.slices import limit_patients
+from hemorrhage.report.images import is_synthetic
 from hemorrhage.report.picture import Picture
 from hemorrhage.report.sheets import (
     SIZE,
@@ -27,8 +28,6 @@ from hemorrhage.report.sheets import (
     draw_series_sheet,
     find_series,
 )
-
-_PHANTOM_MARK = "phantom.json"
 
 
 @dataclass(frozen=True)
@@ -58,13 +57,6 @@ def read_labelled(folder: Path, console: Console) -> Labelled:
     settled = {"size": SIZE, "crop": "none"} | found.defaults()
     source = found.build_source(ordered, int(str(settled["size"])), str(settled["crop"]))
     return Labelled(ordered, source, is_synthetic(found))
-
-
-def is_synthetic(found: Input) -> bool:
-    """Returns whether a data set is one that 'hemorrhage phantom' wrote; a store does not say so."""
-    folder = found.data_set.train_folder if isinstance(found, DicomInput) else None
-    # It lies beside the folder in Kaggle's layout.
-    return folder is not None and any((place / _PHANTOM_MARK).is_file() for place in list(folder.parents)[:2])
 
 
 def show_series(folder: Path, series: str | None, patient: str | None, run: str | None, console: Console) -> Picture:
