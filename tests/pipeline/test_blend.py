@@ -13,7 +13,7 @@ from hemorrhage.files import read_json, write_json
 from hemorrhage.pipeline.blend import blend_runs
 from hemorrhage.pipeline.console import SILENT, Console
 from hemorrhage.pipeline.predict import predict
-from hemorrhage.pipeline.runs import Run
+from hemorrhage.pipeline.runs import Run, require_same_folds
 from hemorrhage.pipeline.series import train_series
 from hemorrhage.pipeline.submit import submit
 
@@ -79,6 +79,22 @@ def test_runs_of_other_folds_are_refused(predicted: Run) -> None:
     folds.assign(fold=(folds["fold"] + 1) % 3).to_parquet("submissions/second/folds.parquet")
     with pytest.raises(HemorrhageError, match=r"same folds, received first, second.*--folds"):
         blend_runs("both", ["first", "second"], "mean", SILENT)
+
+
+def test_runs_of_other_labels_are_told_from_runs_of_other_folds(workplace: Path) -> None:
+    folds = pd.DataFrame({"image_id": ["a", "b"], "patient_id": ["p", "q"], "fold": [0, 1]} | dict.fromkeys(LABELS, 0))
+    tables = {"one": folds, "shuffled": folds.iloc[::-1], "other": folds.assign(any=[1, 0]), "third": folds[:1]}
+    for name, table in tables.items():
+        (workplace / name).mkdir()
+        table.to_parquet(workplace / name / "folds.parquet")
+    one, shuffled, other, third = (Run(workplace / name) for name in tables)
+    require_same_folds([one, shuffled])
+    with pytest.raises(
+        HemorrhageError, match=r"same labels, received one, other, whose.*Train them on one label table"
+    ):
+        require_same_folds([one, other])
+    with pytest.raises(HemorrhageError, match=r"same folds, received other, third"):
+        require_same_folds([other, third])
 
 
 @pytest.mark.parametrize(

@@ -74,19 +74,24 @@ def describing_path(run: Run) -> Path:
     return {"series": run.series_json_path, "blend": run.blend_json_path}.get(run.kind or "", run.select_json_path)
 
 
-def hash_folds(run: Run) -> str:
-    """Returns a hash of which slices a run knows, their folds and labels, whatever their order: 32 hex digits."""
-    table = read_labelled_folds(run).sort_values("image_id")[["image_id", "fold", *LABELS]].astype(str)
+def hash_folds(run: Run, labels: Sequence[str] = LABELS) -> str:
+    """Returns a hash of which slices a run knows, their folds and `labels`, whatever their order: 32 hex digits."""
+    table = read_labelled_folds(run).sort_values("image_id")[["image_id", "fold", *labels]].astype(str)
     return hashlib.blake2b(table.to_csv(index=False).encode(), digest_size=16).hexdigest()
 
 
 def require_same_folds(runs: Sequence[Run]) -> None:
-    """Raises HemorrhageError unless the runs' fold tables are equal."""
-    hashes = {run.folder.name: hash_folds(run) for run in runs}
-    if len(set(hashes.values())) > 1:
+    """Raises HemorrhageError unless the runs' fold tables are equal, labels included."""
+    names = ", ".join(run.folder.name for run in runs)
+    if len({hash_folds(run, ()) for run in runs}) > 1:
         raise HemorrhageError(
-            f"Expected runs trained on the same folds, received {', '.join(hashes)}, whose folds.parquet differ: a "
+            f"Expected runs trained on the same folds, received {names}, whose folds.parquet differ: a "
             "patient that one held out another learned from. Train them with equal --folds, fold_seed, --limit, input."
+        )
+    if len({hash_folds(run) for run in runs}) > 1:
+        raise HemorrhageError(
+            f"Expected runs trained on the same labels, received {names}, whose folds.parquet have the same slices "
+            "and folds but other labels. Train them on one label table."
         )
 
 
