@@ -244,8 +244,12 @@ def compare(folder: Path) -> list[dict[str, object]]:
     truth = read_table(folder / "truth.parquet").set_index("image_id")[list(LABELS)]
     rows: list[dict[str, object]] = []
     before: np.ndarray | None = None
+    order = None
     for path in sorted((folder / "rungs").glob("*.parquet")):
         table = read_table(path)
+        # Differences are paired by slice, whatever the order in which a rung was kept.
+        order = table["image_id"] if order is None else order
+        table = table.set_index("image_id").loc[order].reset_index()
         patients = table["patient_id"].to_numpy().astype(str)
         losses = slice_losses(truth.loc[table["image_id"]].to_numpy(), table[list(LABELS)].to_numpy())
         low, high = bootstrap_interval(patients, lambda drawn, each=losses: float(each[drawn].mean()))

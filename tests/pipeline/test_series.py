@@ -16,9 +16,16 @@ from hemorrhage.pipeline.console import SILENT
 from hemorrhage.pipeline.inputs import find_input
 from hemorrhage.pipeline.predict import predict
 from hemorrhage.pipeline.runs import Run, find_run, read_folds
-from hemorrhage.pipeline.second_stage import SeriesConfig, fit_mixture, see_predictions
+from hemorrhage.pipeline.second_stage import Mixture, SeriesConfig, fit_mixture, see_predictions
 from hemorrhage.pipeline.select import select_part
-from hemorrhage.pipeline.series import Answers, cross_fit, gather_embeddings, gather_probabilities, train_series
+from hemorrhage.pipeline.series import (
+    Answers,
+    cross_fit,
+    gather_embeddings,
+    gather_probabilities,
+    smooth_held_out,
+    train_series,
+)
 from hemorrhage.pipeline.submit import submit
 from hemorrhage.pipeline.train import train
 from tests.pipeline.conftest import TINY
@@ -156,6 +163,18 @@ def test_no_fold_has_a_say_in_its_own_mixture() -> None:
     mixtures = cross_fit(Answers(table, 1 - series, series), truth, folds, SILENT)
     assert mixtures[0].weights[:, 2] == pytest.approx(0, abs=1e-3)
     assert mixtures[1].weights[:, 2] == pytest.approx(1, abs=1e-3)
+
+
+def test_a_fold_is_smoothed_by_the_widths_of_others() -> None:
+    table = one_series(2, 3)
+    output = np.tile(np.array([[0.2], [0.8], [0.2]]), (2, 6))
+    folds = np.array([0, 0, 0, 1, 1, 1])
+    weights = np.full((6, 3), 1 / 3)
+    mixtures = {0: Mixture(np.zeros(6), weights), 1: Mixture(np.full(6, 5.0), weights)}
+    smoothed = smooth_held_out(Answers(table, output, output), folds, mixtures)
+    assert smoothed[:3] == pytest.approx(output[:3])
+    assert (smoothed[4] < 0.7).all()
+    assert (smoothed[[3, 5]] > 0.25).all()
 
 
 def test_two_runs_are_seen_side_by_side() -> None:

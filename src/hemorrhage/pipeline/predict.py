@@ -40,8 +40,7 @@ def predict(
     predictor = open_predictor(run, tta, console)
     found = find_any_input(input_folder)
     target = Run(out or (SUBMISSIONS / f"shipped-{run.folder.name}" if is_shipped(run) else run.folder))
-    if embeddings:
-        _require_embeddable(predictor, found, input_folder, run)
+    embedder = _require_embeddable(predictor, found, input_folder, run) if embeddings else None
     if found is None:
         return _predict_folder(predictor, read_learned(run), input_folder, target.folder, console)
     parts = _list_parts(run, found, console)
@@ -52,15 +51,16 @@ def predict(
     return [
         *_predict_out_of_fold(target, predictor, found, parts.held_out, console),
         *_predict_test(target, predictor, found, parts.test, console),
-        *(_embed(target, predictor, found, parts) if embeddings else []),
+        *(_embed(target, embedder, found, parts) if embedder else []),
     ]
 
 
-def _require_embeddable(predictor: Predictor, found: Input | None, folder: Path, run: Run) -> None:
+def _require_embeddable(predictor: Predictor, found: Input | None, folder: Path, run: Run) -> NetworkPredictor:
     if not isinstance(predictor, NetworkPredictor):
         raise HemorrhageError(f"{run.folder}: expected a run of 'hemorrhage train', which alone has embeddings.")
     if found is None:
         raise HemorrhageError(f"{folder}: expected a data set or a store to write the embeddings of, found neither.")
+    return predictor
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,7 @@ def _predict_test(
     return [target.test_path]
 
 
-def _embed(target: Run, predictor: Predictor, found: Input, parts: _Parts) -> list[Path]:
-    assert isinstance(predictor, NetworkPredictor)
+def _embed(target: Run, predictor: NetworkPredictor, found: Input, parts: _Parts) -> list[Path]:
     named = {"train": parts.held_out, "test": parts.test}
     return [
         path

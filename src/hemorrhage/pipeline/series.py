@@ -18,7 +18,7 @@ import pandas as pd
 from hemorrhage.data.folds import split_folds
 from hemorrhage.data.labels import LABELS
 from hemorrhage.data.metrics import label_log_losses, weighted_log_loss
-from hemorrhage.data.series import fit_smoothing, smooth_along_z
+from hemorrhage.data.series import smooth_along_z
 from hemorrhage.data.table import write_table
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_json, write_json
@@ -121,7 +121,8 @@ def _train_into(made: Run, runs: Sequence[Run], config: SeriesConfig, console: C
     truth = _truth_of(labels, answers.table)
     mixtures = cross_fit(answers, truth, fold_of, console)
     mixed = _mix_held_out(answers, fold_of, mixtures)
-    _say_losses(truth, answers, mixed, np.mean([mixture.weights for mixture in mixtures.values()], axis=0), console)
+    outputs = (answers.slice_output, smooth_held_out(answers, fold_of, mixtures), answers.series_output, mixed)
+    _say_losses(truth, outputs, np.mean([mixture.weights for mixture in mixtures.values()], axis=0), console)
     write_table(made.stage_folds_path, answers.table[["image_id"]].assign(fold=fold_of))
     write_table(made.folds_path, folds_table)
     write_json(made.training_path, read_json(runs[0].training_path))
@@ -215,11 +216,17 @@ def _mix_held_out(answers: Answers, folds: np.ndarray, mixtures: Mapping[int, Mi
     return mixed
 
 
-def _say_losses(truth: np.ndarray, answers: Answers, mixed: np.ndarray, weights: np.ndarray, console: Console) -> None:
-    """Says how the slices alone, smoothing, the series models and their mixture compare, and the mean weights."""
-    sigmas_mm = fit_smoothing(truth, answers.slice_output, answers.table)
-    smoothed = smooth_along_z(answers.slice_output, answers.table, sigmas_mm)
-    outputs = (answers.slice_output, smoothed, answers.series_output, mixed)
+def smooth_held_out(answers: Answers, folds: np.ndarray, mixtures: Mapping[int, Mixture]) -> np.ndarray:
+    """Returns the slices' output smoothed by the widths that were best on other folds, N x 6."""
+    smoothed = np.empty(answers.slice_output.shape)
+    for fold, mixture in mixtures.items():
+        part = answers.select(folds == fold)
+        smoothed[folds == fold] = smooth_along_z(part.slice_output, part.table, mixture.sigmas_mm)
+    return smoothed
+
+
+def _say_losses(truth: np.ndarray, outputs: Sequence[np.ndarray], weights: np.ndarray, console: Console) -> None:
+    """Says how the outputs of PARTS and their mixture compare out of fold, and the mean weights by label."""
     losses = [label_log_losses(truth, output) for output in outputs]
     console.say(f"{f'out of fold, {len(truth)} slices':<30}" + "".join(f"{name:>10}" for name in (*PARTS, "mixed")))
     for column, label in enumerate(LABELS):
@@ -227,6 +234,11 @@ def _say_losses(truth: np.ndarray, answers: Answers, mixed: np.ndarray, weights:
         console.say(f"{label:<30}" + "".join(f"{loss[column]:>10.5f}" for loss in losses) + f"   {shares}")
     totals = [weighted_log_loss(truth, output) for output in outputs]
     console.say(f"{'weighted log loss':<30}" + "".join(f"{total:>10.5f}" for total in totals))
+    best = int(np.argmin(totals))
+    if totals[best] < totals[-1]:
+        console.warn(
+            f"The mixture is worse out of fold than {PARTS[best]!r} alone: these are too few patients to weigh them by."
+        )
 
 
 def _write_answers(path: Path, like: Path, table: pd.DataFrame, values: np.ndarray) -> None:
