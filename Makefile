@@ -10,6 +10,7 @@ STORE ?= stores/256
 PARTS ?= stores/part-0 stores/part-1
 SHEETS ?= sheets
 PICTURE ?= spectra.png
+WHAT ?= series
 SLICE ?= ID_0a1b2c3d4
 EXPLAINED ?= explained.png
 ANSWERS ?= $(INPUT)/stage_2_test_answers.csv
@@ -26,7 +27,7 @@ HEMORRHAGE := .venv/bin/hemorrhage
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-quick phantom audit headers prepare merge lr-find train predict probe series select blend calibrate studies explain submit score kaggle-dataset push upload download kernels test-kernels bench bench-size bench-table bench-gpu bench-backbones realism spectra transfer saliency pictures ladder craft ship check format test clean
+.PHONY: help setup demo demo-quick phantom audit headers prepare merge lr-find train predict probe series select blend calibrate studies explain submit report show score kaggle-dataset push upload download kernels test-kernels bench bench-size bench-table bench-gpu bench-backbones realism spectra transfer saliency pictures ladder craft ship check format test clean
 
 help: ## this list
 	@echo "Intracranial hemorrhage in head CT: from DICOM to submission.csv. Not for clinical use."
@@ -93,6 +94,12 @@ studies: $(READY) ## write RUN's answers for whole studies
 
 submit: $(READY) ## write and check submissions/RUN/submission.csv (never uploads)
 	@$(HEMORRHAGE) submit $(RUN) $(ARGS)
+
+report: $(READY) ## write submissions/RUN/report.html, a page about RUN with slices of INPUT
+	@$(HEMORRHAGE) report $(RUN) --input $(INPUT) $(ARGS)
+
+show: $(READY) ## write a contact sheet of INPUT as PNG (WHAT=batch, series or label)
+	@$(HEMORRHAGE) show $(WHAT) $(INPUT) $(ARGS)
 
 score: $(READY) ## score RUN's submission against ANSWERS
 	@$(HEMORRHAGE) score submissions/$(RUN)/submission.csv $(ANSWERS) $(ARGS)

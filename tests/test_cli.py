@@ -31,6 +31,8 @@ VERBS = [
     "headers",
     "explain",
     "submit",
+    "report",
+    "show",
     "score",
     "demo",
 ]

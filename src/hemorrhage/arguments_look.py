@@ -1,9 +1,9 @@
-"""The words of the verbs that show what a run sees."""
+"""The words of the verbs that show what a run sees, and make something to look at."""
 
 from pathlib import Path
 from typing import Any
 
-from hemorrhage.arguments_data import add_verb
+from hemorrhage.arguments_data import add_input, add_verb
 
 
 def add_explain(verbs: Any) -> None:
@@ -24,3 +24,55 @@ def add_explain(verbs: Any) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="PNG", help="the picture to write, over an older one"
     )
+
+
+def add_report(verbs: Any) -> None:
+    """Adds the verb report."""
+    parser = add_verb(
+        verbs,
+        "report",
+        "Write one HTML file about a run: its score beside others, curves, where it fails, and slices.",
+        "hemorrhage report first --input input --beside second third",
+    )
+    parser.add_argument("run", metavar="NAME", help="a run, a folder under submissions/, after 'predict'")
+    parser.add_argument(
+        "--input",
+        type=Path,
+        metavar="INPUT",
+        help="folder with the data set or store that it was trained on: slices, scanners (default: without these)",
+    )
+    parser.add_argument(
+        "--beside", nargs="+", default=[], metavar="RUN", help="runs to compare with, on slices in common"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="(default submissions/NAME/report.html)")
+
+
+def add_show(verbs: Any) -> None:
+    """Adds the verb show."""
+    parser = add_verb(
+        verbs,
+        "show",
+        "Write a contact sheet as PNG: a batch as the network sees it, a series, or slices with a label.",
+        "hemorrhage show batch input --model effb4 --set augment=strong --out batch.png\n"
+        "  hemorrhage show batch input --run first --augment off\n"
+        "  hemorrhage show series input --patient ID_0a1b2c3d --run first\n"
+        "  hemorrhage show label input --label epidural --count 6",
+    )
+    parser.add_argument("what", choices=("batch", "series", "label"), metavar="WHAT", help="batch, series or label")
+    add_input(parser)
+    parser.add_argument("--out", type=Path, metavar="PNG", help="(default show-WHAT.png, over an older one)")
+    parser.add_argument(
+        "--run", metavar="NAME", help="batch: whose config; series: whose out-of-fold probabilities (default: none)"
+    )
+    parser.add_argument("--series", metavar="ID", help="series: this one (default: the one with most bleeding slices)")
+    parser.add_argument("--patient", metavar="ID", help="series: the one of this patient with most bleeding slices")
+    parser.add_argument("--label", metavar="LABEL", help="label: epidural, ..., any (default any)")
+    parser.add_argument("--count", type=int, metavar="N", help="batch and label: at most so many slices (default 8)")
+    parser.add_argument("--augment", choices=("off", "on", "both"), help="batch: without, with, or both (default)")
+    parser.add_argument("--epoch", type=int, metavar="E", help="batch: of this epoch, from 1 (default 1)")
+    parser.add_argument("--place", type=int, metavar="N", help="batch: which of the epoch, from 0 (default 0)")
+    parser.add_argument("--model", help="batch: as in 'train', and so are the next")
+    parser.add_argument("--preset", default="default", help="(default: default)")
+    parser.add_argument("--size", type=int, metavar="PX")
+    parser.add_argument("--windows", metavar="LIST")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any value of the config")

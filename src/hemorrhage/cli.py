@@ -61,5 +61,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "explain": verbs_look.call_explain,
     "submit": verbs_runs.call_submit,
     "score": verbs_runs.call_score,
+    "report": verbs_look.call_report,
+    "show": verbs_look.call_show,
     "demo": verbs_training.call_demo,
 }

@@ -34,8 +34,10 @@ class Ranking:
         if hits[-1] <= 0 or falses[-1] <= 0:
             return float("nan"), float("nan")
         gains, called = np.diff(hits, prepend=0.0), hits + falses
-        area = np.diff(falses, prepend=0.0) @ (hits - gains / 2) / (hits[-1] * falses[-1])
-        precision = gains @ np.divide(hits, called, out=np.zeros_like(hits), where=called > 0) / hits[-1]
+        # Not by @, which for long vectors wakes threads, a thousand times over for a bootstrap.
+        area = (np.diff(falses, prepend=0.0) * (hits - gains / 2)).sum() / (hits[-1] * falses[-1])
+        precisions = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
+        precision = (gains * precisions).sum() / hits[-1]
         return float(area), float(precision)
 
     def sensitivity_at(self, specificity: float) -> float:

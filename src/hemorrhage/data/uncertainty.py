@@ -37,7 +37,7 @@ def measure_intervals(
 
     def measure(weights: np.ndarray) -> np.ndarray:
         ranked = [figure for ranking in rankings for figure in ranking.measure(weights)]
-        return np.array([weights @ losses / weights.sum(), *ranked])
+        return np.array([(weights * losses).sum() / weights.sum(), *ranked])
 
     ends = [(float(low), float(high)) for low, high in bootstrap_intervals(groups, measure, rounds)]
     return Intervals(

@@ -162,11 +162,15 @@ def _audit_ids(findings: Findings, train: pd.DataFrame, test: pd.DataFrame) -> N
     findings.facts["across train and test"] = {"patients in both": len(shared)}
 
 
+def find_identical(scan: pd.DataFrame) -> pd.DataFrame:
+    """Returns the slices of a slice table whose pixels another has as well; constant ones, alike by nature, are not."""
+    slices = scan[scan["pixel_hash"].notna() & ~scan["is_constant"].fillna(True).astype(bool)]
+    return slices[slices["pixel_hash"].duplicated(keep=False)]
+
+
 def _audit_identical(findings: Findings, labels: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame) -> None:
     """Reports slices with the same pixels under different patients; constant slices are alike by nature."""
-    everything = pd.concat([train, test], ignore_index=True)
-    slices = everything[everything["pixel_hash"].notna() & ~everything["is_constant"].fillna(True).astype(bool)]
-    repeated = slices[slices["pixel_hash"].duplicated(keep=False)]
+    repeated = find_identical(pd.concat([train, test], ignore_index=True))
     groups = repeated.merge(labels, on="image_id", how="left").groupby("pixel_hash")
     is_across = groups["patient_id"].nunique() > 1
     # nunique leaves out the test's missing labels.

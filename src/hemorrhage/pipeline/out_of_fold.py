@@ -9,7 +9,7 @@ import pandas as pd
 from hemorrhage.data.folds import split_folds
 from hemorrhage.data.labels import LABELS
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.pipeline.checked_tables import read_predictions, require_known
+from hemorrhage.pipeline.checked_tables import KEY_COLUMNS, read_predictions, require_known
 from hemorrhage.pipeline.runs import Run, read_labelled_folds
 
 FOLDS = 5
@@ -17,7 +17,7 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """The slices with a prediction: image_id, patient_id and series_id, and truth and probability, N x 6.
+    """The slices with a prediction: their KEY_COLUMNS, and truth and probability, N x 6.
 
     `hash` is that of the table's ids and probabilities.
     """
@@ -43,7 +43,7 @@ def read_out_of_fold(run: Run) -> OutOfFold:
     if known.empty:
         raise HemorrhageError(f"{run.out_of_fold_path}: expected predictions, none of {len(table)} slices has one.")
     return OutOfFold(
-        slices=known[["image_id", "patient_id", "series_id"]],
+        slices=known[KEY_COLUMNS],
         truth=_find_labels(run, known["image_id"]),
         probability=known[list(LABELS)].to_numpy(dtype=np.float64),
         hash=hash_predictions(table),
@@ -75,7 +75,7 @@ def split_patients(found: OutOfFold, run: Run) -> np.ndarray:
             f"{run.out_of_fold_path}: expected predictions of two patients or more to hold some out, received of "
             f"{patients}. Train with more held-out patients, or all folds (--fold all)."
         )
-    table = pd.concat([found.slices.drop(columns="series_id"), labels], axis=1)
+    table = pd.concat([found.slices[["image_id", "patient_id"]], labels], axis=1)
     return split_folds(table, min(FOLDS, patients), seed=0)["fold"].to_numpy()
 
 

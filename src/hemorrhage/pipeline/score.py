@@ -61,7 +61,7 @@ def score(submission: Path, answers: Path, threshold: float | None = None, patie
     truth = truth_table[list(LABELS)].to_numpy()
     probability = probability_table.loc[truth_table.index, list(LABELS)].to_numpy()
     known = read_patients(patients, truth_table.index) if patients is not None else None
-    return _measure(truth, probability, threshold, known)
+    return measure_score(truth, probability, known, threshold)
 
 
 def read_patients(path: Path, image_ids: pd.Index) -> pd.DataFrame:
@@ -97,7 +97,13 @@ def _read_any_table(path: Path) -> pd.DataFrame:
         raise HemorrhageError(f"{path}: expected a CSV with image_id and patient_id ({error}).") from error
 
 
-def _measure(truth: np.ndarray, probability: np.ndarray, threshold: float | None, known: pd.DataFrame | None) -> Score:
+def measure_score(
+    truth: np.ndarray, probability: np.ndarray, known: pd.DataFrame | None, threshold: float | None = None
+) -> Score:
+    """Returns the score of N slices, N x 6 of truth and probability, as in score.
+
+    `known` says whose they are (patient_id) and may say of which series (series_id), row by row.
+    """
     groups = np.arange(len(truth)) if known is None else known["patient_id"].astype(str).to_numpy()
     return Score(
         slices=len(truth),

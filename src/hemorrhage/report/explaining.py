@@ -1,6 +1,5 @@
 """The verb explain: a run and a slice in, a picture out of where its networks saw what they answer."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,13 +10,13 @@ from hemorrhage.ct.dicom import read_slice
 from hemorrhage.ct.orientation import find_edges
 from hemorrhage.data.labels import LABELS
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.files import make_folder
 from hemorrhage.models.saliency import require_labels, require_method
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.explain import Explainer, RunMaps, open_explainer
 from hemorrhage.pipeline.one_slice import ChosenSlice, choose_slice
 from hemorrhage.pipeline.runs import Run, find_run, read_folds
 from hemorrhage.report.overlay import ExplainedSlice, draw_explanation
+from hemorrhage.report.picture import require_picture
 
 
 def write_explanation(
@@ -62,15 +61,6 @@ def explain_slice(
         f"{Path(chosen.image_id).name}, {run.folder.name}, {method}",
         tuple(line for line in (learned, maps.note, _say_orientation(orientation)) if line),
     )
-
-
-def require_picture(out: Path) -> None:
-    """Raises HemorrhageError where `out` is not the name of a PNG in a folder that can be written."""
-    if out.suffix.lower() != ".png" or out.is_dir():
-        raise HemorrhageError(f"{out}: expected the name of a picture to write that ends in .png.")
-    # Before minutes of work, not after them.
-    if not os.access(make_folder(out.parent), os.W_OK):
-        raise HemorrhageError(f"{out.parent}: expected a folder that can be written. Name another by --out.")
 
 
 def _find_fold(run: Run, explainer: Explainer, chosen: ChosenSlice) -> tuple[int | None, str]:

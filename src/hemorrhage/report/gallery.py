@@ -91,9 +91,11 @@ def _read_alike(rows: pd.DataFrame) -> list[np.ndarray]:
     return [resize_hu(pixels_hu, _TILE, box) for pixels_hu in slices]
 
 
-def draw_tiles(tiles: Sequence[np.ndarray], captions: Sequence[str], title: str, synthetic: bool) -> Picture:
-    """Returns the uint8 images side by side, six in a row, each with its caption above."""
-    columns = min(6, len(tiles))
+def draw_tiles(
+    tiles: Sequence[np.ndarray], captions: Sequence[str], title: str, synthetic: bool, columns: int = 6
+) -> Picture:
+    """Returns the uint8 images side by side, at most `columns` in a row, each with its caption above."""
+    columns = min(columns, len(tiles))
     count = -(-len(tiles) // columns)
     figure = Figure(figsize=(1.65 * columns, 2.05 * count + 0.6), layout="constrained")
     figure.suptitle(_title(title, synthetic), fontsize=11)

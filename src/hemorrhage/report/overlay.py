@@ -73,7 +73,7 @@ def _draw_maps(grid: np.ndarray, explained: ExplainedSlice) -> None:
 
 def lay_over(axes: Axes, saliency: np.ndarray) -> None:
     """Lays a map of values 0 to 1 over the slice in `axes`, the more opaque the higher, and a line at CONTOUR."""
-    axes.imshow(saliency, cmap=_build_colors(), vmin=0, vmax=1, interpolation="nearest")
+    axes.imshow(saliency, cmap=build_colors(), vmin=0, vmax=1, interpolation="nearest")
     if saliency.min() < CONTOUR < saliency.max():
         axes.contour(saliency, levels=[CONTOUR], colors="#4cc9f0", linewidths=0.9)
 
@@ -94,14 +94,14 @@ def _place_letters(edges: Edges) -> dict[tuple[float, float], str]:
 
 
 def _draw_bar(figure: Figure, grid: np.ndarray) -> None:
-    bar = figure.colorbar(ScalarMappable(cmap=_build_colors()), ax=grid[1:].ravel().tolist(), fraction=0.025, pad=0.01)
+    bar = figure.colorbar(ScalarMappable(cmap=build_colors()), ax=grid[1:].ravel().tolist(), fraction=0.025, pad=0.01)
     bar.set_label("map, share of its maximum", fontsize=8, color=_INK)
     bar.ax.axhline(CONTOUR, color="#4cc9f0", linewidth=1.2)
     bar.ax.tick_params(labelsize=8, colors=_INK)
     bar.ax.set_facecolor("#808080")
 
 
-def _build_colors() -> ListedColormap:
+def build_colors() -> ListedColormap:
     """Returns the colors of a map, from clear to nearly opaque."""
     colors = colormaps["inferno"](np.linspace(0.25, 1, 256))
     colors[:, 3] = _STRENGTH * np.linspace(0, 1, 256)

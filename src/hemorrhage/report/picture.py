@@ -1,6 +1,7 @@
 """A figure as bytes that a notebook shows and a file keeps, small enough to be kept with a notebook."""
 
 import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from hemorrhage.files import replacing
+from hemorrhage.errors import HemorrhageError
+from hemorrhage.files import make_folder, replacing
 
 CHART_COLORS, SLICE_COLORS = 200, 48
 """Of a picture's palette, a third of the bytes that full color takes. The noise of slices is what takes them."""
@@ -46,3 +48,12 @@ def render(figure: Figure, words: str, colors: int | None = CHART_COLORS, dpi: i
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return Picture(buffer.getvalue(), words)
+
+
+def require_picture(out: Path) -> None:
+    """Raises HemorrhageError where `out` is not the name of a PNG in a folder that can be written."""
+    if out.suffix.lower() != ".png" or out.is_dir():
+        raise HemorrhageError(f"{out}: expected the name of a picture to write that ends in .png.")
+    # Before minutes of work, not after them.
+    if not os.access(make_folder(out.parent), os.W_OK):
+        raise HemorrhageError(f"{out.parent}: expected a folder that can be written. Name another by --out.")
