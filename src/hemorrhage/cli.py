@@ -17,6 +17,7 @@ from typing import Any
 from hemorrhage.arguments import build_parser
 from hemorrhage.errors import HemorrhageError
 from hemorrhage.terminal import load_keras_quietly, open_console
+from hemorrhage.verbs_look import serve_page
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -338,5 +339,6 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "headers": _headers,
     "submit": _submit,
     "score": _score,
+    "serve": serve_page,
     "demo": _demo,
 }
