@@ -16,11 +16,13 @@ from starlette.exceptions import HTTPException
 import hemorrhage
 from hemorrhage.data.labels import LABELS
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.web.describing import describe_row, describe_study, describe_upload, sort_worklist
+from hemorrhage.web.describing import describe_pacs_study, describe_row, describe_study, describe_upload, sort_worklist
 from hemorrhage.web.export_csv import format_csv
+from hemorrhage.web.export_request import request_export
 from hemorrhage.web.intake import PartWriter, check_size
 from hemorrhage.web.limits import WARNING, RefusedError
 from hemorrhage.web.network import read_hu
+from hemorrhage.web.pacs import Pacs
 from hemorrhage.web.records import SliceRecord, StudyRecord
 from hemorrhage.web.run_words import describe_run
 from hemorrhage.web.safety import App, Guard, Shell
@@ -62,7 +64,7 @@ def create_app(service: Service, guard: Guard, cookie: str = "hemorrhage") -> Ap
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     page = Page(service, guard, cookie)
     _answer_errors(app)
-    for add in (_add_session, _add_uploads, _add_studies, _add_pixels, _add_exports):
+    for add in (_add_session, _add_uploads, _add_studies, _add_pixels, _add_exports, _add_pacs):
         add(app, page)
     app.add_api_route("/", lambda: FileResponse(STATIC / "index.html"), methods=["GET"])
     app.mount("/static", StaticFiles(directory=STATIC))
@@ -127,7 +129,7 @@ def describe_server(service: Service) -> dict[str, Any]:
         **describe_run(service.network),
         "labels": list(LABELS),
         "limits": {name: limits[name] for name in ("bytes", "files", "pixels")},
-        "pacs": None,
+        "pacs": {"name": service.pacs.name} if service.pacs else None,
         "warning": WARNING,
         "saliency_methods": [],
     }
@@ -231,4 +233,31 @@ def _add_exports(app: FastAPI, page: Page) -> None:
         del session
         return format_csv(study, service.network.name, hemorrhage.__version__).encode()
 
+    def build_dicom(kind: str) -> Callable[[Session, StudyRecord], bytes]:
+        return lambda session, study: service.export(request_export(kind, study, service.network.name), session)
+
     attach("csv", "text/csv; charset=utf-8", build_csv)
+    attach("sr.dcm", "application/dicom", build_dicom("sr"))
+    attach("sc.dcm", "application/dicom", build_dicom("sc"))
+
+
+def _add_pacs(app: FastAPI, page: Page) -> None:
+    service = page.service
+
+    def require_pacs() -> Pacs:
+        if service.pacs is None:
+            raise RefusedError("This server was started without a PACS; start it with --pacs URL.", 404)
+        return service.pacs
+
+    @app.get("/api/pacs/studies")
+    def list_studies(request: Request) -> list[dict[str, Any]]:
+        session = page.session(request)
+        words = request.query_params
+        found = require_pacs().list_studies(words.get("from", ""), words.get("to", ""))
+        return [describe_pacs_study(session.name_pacs_study(one.uid), one) for one in found]
+
+    @app.post("/api/pacs/studies/{study_id}/pull", status_code=202)
+    def pull(request: Request, study_id: str) -> dict[str, str]:
+        session = page.session(request)
+        require_pacs()
+        return {"upload": service.pull(session, session.pacs_uid(study_id)).id}

@@ -7,6 +7,7 @@ import numpy as np
 
 from hemorrhage.data.labels import LABELS
 from hemorrhage.web.facts import Facts
+from hemorrhage.web.pacs import PacsStudy
 from hemorrhage.web.records import SeriesRecord, SliceRecord, StudyRecord, UploadRecord
 
 _AXES = (("L", "R"), ("P", "A"), ("H", "F"))
@@ -86,6 +87,17 @@ def describe_facts(series: SeriesRecord) -> list[list[str]]:
     steps = np.diff(sorted(z for one in series.slices if (z := one.facts.z_mm) is not None))
     apart = [["Slices apart", f"{np.median(steps):.3g} mm"]] if len(steps) else []
     return [*found[:1], *apart, *found[1:], ["Pixels", size]]
+
+
+def describe_pacs_study(study_id: str, study: PacsStudy) -> dict[str, Any]:
+    """Returns a study that a PACS has, under a name of the server's."""
+    return {
+        "study": study_id,
+        "date": study.date,
+        "description": study.description,
+        "modalities": study.modalities,
+        "series": study.series,
+    }
 
 
 def find_marks(facts: Facts) -> dict[str, str] | None:

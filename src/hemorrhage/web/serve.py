@@ -13,6 +13,7 @@ from hemorrhage.pipeline.console import Console
 from hemorrhage.web.app import create_app
 from hemorrhage.web.limits import WARNING, Limits
 from hemorrhage.web.network import Network
+from hemorrhage.web.pacs import Pacs
 from hemorrhage.web.safety import Guard, is_loopback, name_hosts
 from hemorrhage.web.service import Service
 
@@ -44,7 +45,8 @@ def serve(run: str, address: Address, pacs_url: str | None, console: Console, li
     listening = bind(address)
     bound = Address(address.host, listening.getsockname()[1])
     with listening:
-        service = Service(Network(run), limits or Limits())
+        limits = limits or Limits()
+        service = Service(Network(run), limits, _open_pacs(pacs_url, limits))
         atexit.register(service.close)
         try:
             service.start()
@@ -54,6 +56,14 @@ def serve(run: str, address: Address, pacs_url: str | None, console: Console, li
             service.close()
             atexit.unregister(service.close)
     console.say("stopped; what was uploaded is erased")
+
+
+def _open_pacs(url: str | None, limits: Limits) -> Pacs | None:
+    if url is None:
+        return None
+    pacs = Pacs(url, limits)
+    pacs.check()
+    return pacs
 
 
 def find_token(host: str) -> tuple[str | None, bool]:

@@ -46,6 +46,19 @@ class Session:
         every = (series for study in list(self.studies.values()) for series in study.series)
         return _require(next((series for series in every if series.id == series_id), None), "series")
 
+    def name_pacs_study(self, uid: str) -> str:
+        """Returns this session's name for a study of the PACS."""
+        for name, known in self.pacs_ids.items():
+            if known == uid:
+                return name
+        name = make_id()
+        self.pacs_ids[name] = uid
+        return name
+
+    def pacs_uid(self, study_id: str) -> str:
+        """Returns which study of the PACS a name stands for; raises RefusedError where it stands for none."""
+        return _require(self.pacs_ids.get(study_id), "study")
+
 
 def _require(found: _Record | None, what: str) -> _Record:
     if found is None:
