@@ -1,8 +1,29 @@
-"""The words of the verbs by which people look at what a run does."""
+"""The words of the verbs that show what a run sees."""
 
+from pathlib import Path
 from typing import Any
 
 from hemorrhage.arguments_data import add_verb
+
+
+def add_explain(verbs: Any) -> None:
+    """Adds the verb explain."""
+    parser = add_verb(
+        verbs,
+        "explain",
+        "Draw where in one slice a run's networks found evidence for a label, or for each of the six (Grad-CAM).",
+        "hemorrhage explain @phantom input/phantom --slice ID_0a1b2c3d4 --label subdural --out subdural.png",
+    )
+    parser.add_argument("run", metavar="NAME", help="a run, a folder under submissions/")
+    parser.add_argument(
+        "input", type=Path, nargs="?", default=Path("input"), metavar="INPUT", help="where an id is looked for (input)"
+    )
+    parser.add_argument("--slice", required=True, metavar="ID|PATH", help="a slice of INPUT by its id, or a DICOM file")
+    parser.add_argument("--label", metavar="L", help="one label (default: all six)")
+    parser.add_argument("--method", default="grad-cam", metavar="M", help="grad-cam (default), grad-cam++ or hires-cam")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="PNG", help="the picture to write, over an older one"
+    )
 
 
 def add_serve(verbs: Any) -> None:

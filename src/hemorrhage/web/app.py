@@ -26,6 +26,7 @@ from hemorrhage.web.pacs import Pacs
 from hemorrhage.web.records import SliceRecord, StudyRecord
 from hemorrhage.web.run_words import describe_run
 from hemorrhage.web.safety import App, Guard, Shell
+from hemorrhage.web.saliency import METHODS, find_maps
 from hemorrhage.web.service import Service
 from hemorrhage.web.sessions import Session
 
@@ -64,7 +65,7 @@ def create_app(service: Service, guard: Guard, cookie: str = "hemorrhage") -> Ap
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     page = Page(service, guard, cookie)
     _answer_errors(app)
-    for add in (_add_session, _add_uploads, _add_studies, _add_pixels, _add_exports, _add_pacs):
+    for add in (_add_session, _add_uploads, _add_studies, _add_pixels, _add_saliency, _add_exports, _add_pacs):
         add(app, page)
     app.add_api_route("/", lambda: FileResponse(STATIC / "index.html"), methods=["GET"])
     app.mount("/static", StaticFiles(directory=STATIC))
@@ -131,7 +132,8 @@ def describe_server(service: Service) -> dict[str, Any]:
         "limits": {name: limits[name] for name in ("bytes", "files", "pixels")},
         "pacs": {"name": service.pacs.name} if service.pacs else None,
         "warning": WARNING,
-        "saliency_methods": [],
+        "saliency_methods": list(METHODS),
+        "saliency_note": service.network.explainer.note,
     }
 
 
@@ -190,6 +192,22 @@ def _add_pixels(app: FastAPI, page: Page) -> None:
     def pixels(request: Request, series_id: str, index: int) -> Response:
         one = _find_slice(page.session(request), series_id, index)
         return _send_array(_read_pixels(one).astype("<i2"), {})
+
+
+def _add_saliency(app: FastAPI, page: Page) -> None:
+    network = page.service.network
+
+    @app.get("/api/series/{series_id}/slices/{index}/saliency/{label}")
+    def saliency(request: Request, series_id: str, index: int, label: str) -> Response:
+        session, method = page.session(request), request.query_params.get("method", METHODS[0])
+        if label not in LABELS or method not in METHODS:
+            raise RefusedError(f"Expected a label out of {', '.join(LABELS)} and a method out of {', '.join(METHODS)}.")
+        one = _find_slice(session, series_id, index)
+        if one.probabilities is None:
+            raise RefusedError("This slice has no answer to be explained.", 404)
+        maps = find_maps(network, session, series_id, index, method)
+        probability = one.probabilities[LABELS.index(label)]
+        return _send_array(maps[LABELS.index(label)], {"x-label-probability": f"{probability:.8g}"})
 
 
 def _find_slice(session: Session, series_id: str, index: int) -> SliceRecord:

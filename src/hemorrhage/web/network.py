@@ -20,12 +20,13 @@ from hemorrhage.data.studies import Grouping, LearnedAnswer, take_max
 from hemorrhage.pipeline.blend import BlendPredictor
 from hemorrhage.pipeline.calibration_file import read_calibration
 from hemorrhage.pipeline.console import SILENT, Console
-from hemorrhage.pipeline.opening import open_predictor
+from hemorrhage.pipeline.explain import Explainer, open_explainer
 from hemorrhage.pipeline.predictors import NetworkPredictor, Predictor
 from hemorrhage.pipeline.runs import Run, find_run, read_prevalence
 from hemorrhage.pipeline.series_predictor import SeriesPredictor
 from hemorrhage.pipeline.studies import read_learned
 from hemorrhage.web.fairness import FairWorkers
+from hemorrhage.web.limits import RefusedError
 
 Advance = Callable[[int, int], None]
 """Is told how many slices are done, and of how many."""
@@ -91,12 +92,20 @@ class Network:
         self.calibration: Calibration | None = _read_calibration(self.run)
         self._advance: Advance = _say_nothing
         console = Console(say=SILENT.say, warn=SILENT.warn, bar=lambda total, what: _Bar(self, total))
-        self.predictor: Predictor = take_small_batches(open_predictor(self.run, None, console))
+        self.explainer: Explainer = open_explainer(self.run, None, console)
+        self.predictor: Predictor = take_small_batches(self.explainer.predictor)
         self.thread = FairWorkers("network", 1)
 
     def predict(self, owner: str, series: Series, advance: Advance) -> Future[Answer]:
         """Returns the future answer for a series, in turn with those of other owners."""
         return self.thread.submit(owner, lambda: self._predict(series, advance))
+
+    def explain(self, owner: str, series: Series, image_id: str, method: str) -> Future[np.ndarray]:
+        """Returns the future maps of one slice for each label, float32 6 x rows x columns of its own, 0 to 1.
+
+        Of a slice that could not be read the future raises HemorrhageError.
+        """
+        return self.thread.submit(owner, lambda: self._explain(series, image_id, method))
 
     def warm_up(self) -> None:
         """Predicts an empty head, twice, so that the first slice need not wait for what Keras compiles."""
@@ -106,6 +115,14 @@ class Network:
     def say(self, done: int, total: int) -> None:
         """Tells the job under way how far it is."""
         self._advance(done, total)
+
+    def _explain(self, series: Series, image_id: str, method: str) -> np.ndarray:
+        self._advance = _say_nothing
+        path = series.found[image_id]
+        if isinstance(path, str):
+            raise RefusedError(f"This slice could not be read: {path}", 404)
+        maps = self.explainer.explain(series.slices, series.open, [image_id], LABELS, method)
+        return maps.on(image_id, read_hu(path))
 
     def _predict(self, series: Series, advance: Advance) -> Answer:
         self._advance = advance

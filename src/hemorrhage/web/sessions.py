@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TypeVar
 
+import numpy as np
+
 from hemorrhage.web.limits import Limits, RefusedError, in_words
 from hemorrhage.web.records import SeriesRecord, StudyRecord, UploadRecord, make_id
 
@@ -30,6 +32,7 @@ class Session:
     uploads: dict[str, UploadRecord] = field(default_factory=dict)
     studies: dict[str, StudyRecord] = field(default_factory=dict)
     pacs_ids: dict[str, str] = field(default_factory=dict)
+    maps: dict[str, np.ndarray] = field(default_factory=dict)
     stored_bytes: int = 0
     is_erased: bool = False
 
@@ -166,6 +169,7 @@ def _erase(session: Session) -> None:
     session.uploads.clear()
     session.studies.clear()
     session.pacs_ids.clear()
+    session.maps.clear()
 
 
 def _key(token: str) -> str:
