@@ -24,7 +24,7 @@ STUDY = {
 
 @pytest.fixture
 def answering() -> Iterator[Callable[[Answer], tuple[Pacs, list[str]]]]:
-    """Returns a function that starts a server with one answer to everything, and gives it as a PACS, and its questions."""
+    """Returns a function that starts a server of one answer, and gives it as a PACS, and what it is asked."""
     servers: list[HTTPServer] = []
     opened: list[Pacs] = []
 

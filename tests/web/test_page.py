@@ -5,6 +5,7 @@ import gzip
 import io
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,24 @@ from starlette.testclient import TestClient
 
 from hemorrhage.ct.writing import write_dataset
 from hemorrhage.data.batches import SliceBatches
+from hemorrhage.data.calibration import Calibration, Scaling
 from hemorrhage.data.labels import LABELS
 from hemorrhage.data.sampling import correct_resampling
 from hemorrhage.data.source import DicomSource
+from hemorrhage.data.studies import LearnedAnswer
+from hemorrhage.data.table import scan_slices
+from hemorrhage.pipeline.blend import BlendPredictor, Recipe
 from hemorrhage.pipeline.console import SILENT
 from hemorrhage.pipeline.inputs import build_images
 from hemorrhage.pipeline.predict import predict
 from hemorrhage.pipeline.predictors import NetworkPredictor
+from hemorrhage.pipeline.slices import slice_paths
 from hemorrhage.web.app import create_app
 from hemorrhage.web.limits import WARNING, Limits
-from hemorrhage.web.network import Network
+from hemorrhage.web.network import Network, answer_whole, take_small_batches
 from hemorrhage.web.safety import Guard, name_hosts
 from hemorrhage.web.service import Service
+from hemorrhage.web.uploads import build_table
 from tests.web.making import build_slice, draw_ellipses, make_zip, write_study
 
 LIMITS = Limits(bytes=3_000_000, files=40, unpacked_bytes=2_000_000)
@@ -144,6 +151,47 @@ def test_page_predict_and_training_batches_say_the_same(
             for view in views
         ]
         assert page == pytest.approx(np.mean(means, axis=0), abs=1e-5)
+
+
+def test_context_and_blends_say_the_same_of_files_and_of_the_page(
+    service: Service, client: TestClient, shown: dict[str, Any], study: list[Path]
+) -> None:
+    alone = service.network.explainer.predictor
+    assert isinstance(alone, NetworkPredictor)
+    beside = replace(alone, config=replace(alone.config, context="mean"))
+    blended = BlendPredictor([alone, beside], Recipe("mean"))
+    files = scan_slices(study)
+    session = service.sessions.find(client.cookies["hemorrhage"])
+    assert session is not None
+    series = build_table(session.series(shown["series"][0]["series"]))
+    values = []
+    for predictor in (beside, blended):
+        of_files = predictor.predict(files, lambda slices, size, crop: DicomSource(slice_paths(slices), size, crop), "")
+        of_page = take_small_batches(predictor).predict(series.slices, series.open, "")
+        values.append(of_page[list(LABELS)].to_numpy())
+        assert values[-1] == pytest.approx(of_files[list(LABELS)].to_numpy(), abs=1e-5)
+    assert np.abs(values[0] - values[1]).max() > 1e-4
+
+
+def test_a_whole_is_calibrated_or_learned_where_the_run_can() -> None:
+    predicted = np.array([[0.1] * 6, [0.4] * 6, [np.nan] * 6])
+    halved = Calibration("temperature", (Scaling(1.0, float(np.log(0.5))),) * 6, clip=0.1)
+    plain = answer_whole(predicted, None, None)
+    assert (plain.kind, plain.is_calibrated, plain.calibrated) == ("max", False, None)
+    assert plain.whole == pytest.approx([0.4] * 6)
+    shown = answer_whole(predicted, halved, None)
+    # Odds of 2/3 become 1/3, and odds of 1/9 become 1/18, which the clip raises to a tenth.
+    assert shown.whole == pytest.approx([0.25] * 6)
+    assert shown.calibrated is not None
+    assert shown.calibrated[:, 0] == pytest.approx([0.1, 0.25, np.nan], nan_ok=True)
+    assert (shown.kind, shown.is_calibrated) == ("max", True)
+    # Of the three features the highest alone, as log odds divided by 4, times 4: the highest itself.
+    coefficients = np.array([[4.0, 0.0, 0.0]] * 6)
+    learned = answer_whole(predicted, halved, LearnedAnswer(coefficients, np.zeros(6)))
+    assert (learned.kind, learned.is_calibrated) == ("learned", True)
+    assert learned.whole == pytest.approx([0.4] * 6)
+    nothing = answer_whole(predicted[2:], halved, None)
+    assert np.isnan(nothing.whole).all()
 
 
 def test_pixels_are_the_hu_of_the_file(client: TestClient, shown: dict[str, Any]) -> None:

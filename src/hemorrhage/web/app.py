@@ -160,7 +160,7 @@ def _add_uploads(app: FastAPI, page: Page) -> None:
 
 
 async def receive_parts(request: Request, writer: PartWriter, most: int) -> None:
-    """Writes the body of a request; raises RefusedError where it is too much or broken, if by its own words at once.
+    """Writes the body of a request; raises RefusedError where it is too much or broken.
 
     After a refusal `most` bytes more are read and forgotten: a browser that is cut off while it sends never sees why.
     """
