@@ -43,6 +43,7 @@ def main() -> None:
             for some in (*([files[number]] for number in range(5)), files):
                 print(describe(len(some), time_upload(url, some)), flush=True)
             server.terminate()
+            server.communicate()
 
 
 def write_large_slice(path: Path, number: int) -> Path:
