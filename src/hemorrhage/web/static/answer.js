@@ -42,5 +42,6 @@ export function sentences(study, about) {
     : "Not calibrated: it ranks studies, it is no risk.";
   const network = `Network ${about.run}: ${about.run_words}.`;
   const synthetic = about.synthetic ? ["It has seen no real head. On real heads these numbers mean little."] : [];
-  return [...(study.answer ? [KINDS[study.answer_kind] ?? study.answer_kind] : []), calibration, network, ...synthetic];
+  const kind = study.answer ? [KINDS[study.answer_kind] ?? study.answer_kind] : [];
+  return [...kind, calibration, network, ...synthetic];
 }

@@ -8,22 +8,13 @@ export async function enter() {
   for (;;) {
     try {
       const about = await getJson("/api/about");
-      await join();
+      // Where the browser has a session already, it goes on: a page that is loaded again keeps its studies.
+      await send("POST", "/api/session");
       return about;
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 401) throw error;
       await askForToken(error.message);
     }
-  }
-}
-
-async function join() {
-  try {
-    // A page that is loaded again keeps its studies.
-    await getJson("/api/worklist");
-  } catch (error) {
-    if (error.status !== 401) throw error;
-    await send("POST", "/api/session");
   }
 }
 
@@ -36,13 +27,14 @@ async function askForToken(why) {
   await new Promise((done) => dialog.addEventListener("close", done, { once: true }));
   if (!field.value) return;
   const headers = { Authorization: `Bearer ${field.value}` };
-  await send("POST", "/api/session", headers).catch((error) => say(byId("token-why"), error.message));
+  // Where it is not the right one, enter asks again with the server's words.
+  await send("POST", "/api/session", headers).catch(() => null);
 }
 
 /** Erases all that the server holds of this session, and begins another. */
 export async function erase() {
   await send("DELETE", "/api/session");
-  await send("POST", "/api/session");
+  await enter();
 }
 
 /** Asks whether all is to be erased; true where it is. */

@@ -98,8 +98,9 @@ class UploadRow {
   #left = build("details", { class: "left-out", hidden: true });
 
   constructor(title) {
+    this.title = build("span", {}, title);
     const hide = build("button", { type: "button", class: "quiet", onclick: () => this.remove() }, "Hide");
-    const head = build("div", { class: "upload-head" }, build("span", {}, title), hide);
+    const head = build("div", { class: "upload-head" }, this.title, hide);
     this.row = build("li", { class: "upload" }, head, this.#bar, this.#message, this.#left);
     byId("uploads").prepend(this.row);
   }
@@ -123,7 +124,8 @@ class UploadRow {
     if (total) this.#bar.value = done / total;
     else this.#bar.removeAttribute("value");
     this.#bar.hidden = ended;
-    say(this.#message, ended ? made(state, studies) : message);
+    say(this.#message, ended ? "" : message);
+    if (ended) this.title.append(`: ${made(state, studies)}`);
     this.#list(leftOut);
   }
 
@@ -138,5 +140,5 @@ class UploadRow {
 }
 
 function made(state, studies) {
-  return state === "failed" ? "failed" : `read: ${count(studies.length, "study", "studies")}`;
+  return state === "failed" ? "failed" : count(studies.length, "study", "studies");
 }

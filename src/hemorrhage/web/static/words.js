@@ -14,9 +14,9 @@ export function count(number, noun, plural = `${noun}s`) {
   return `${number.toLocaleString("en")} ${number === 1 ? noun : plural}`;
 }
 
-/** Returns bytes in the largest decimal unit that fits: 512 kB, 1.5 GB. */
+/** Returns bytes in the largest unit that fits, counted as the server counts them: 512 kB, 1.5 GB. */
 export function bytes(number) {
-  for (const [unit, size] of [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]]) {
+  for (const [unit, size] of [["GB", 1024 ** 3], ["MB", 1024 ** 2], ["kB", 1024]]) {
     if (number >= size) return `${Number((number / size).toPrecision(3))} ${unit}`;
   }
   return count(number, "byte");
