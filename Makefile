@@ -10,6 +10,8 @@ STORE ?= stores/256
 PARTS ?= stores/part-0 stores/part-1
 SHEETS ?= sheets
 PICTURE ?= spectra.png
+SLICE ?= ID_0a1b2c3d4
+EXPLAINED ?= explained.png
 ANSWERS ?= $(INPUT)/stage_2_test_answers.csv
 # More flags for the verb, such as ARGS="--epochs 2 --size 128".
 ARGS ?=
@@ -24,7 +26,7 @@ HEMORRHAGE := .venv/bin/hemorrhage
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-quick phantom audit headers prepare merge lr-find train predict probe series select blend calibrate studies submit score kaggle-dataset push upload download kernels test-kernels bench bench-size bench-table bench-gpu bench-backbones realism spectra transfer pictures ladder craft ship check format test clean
+.PHONY: help setup demo demo-quick phantom audit headers prepare merge lr-find train predict probe series select blend calibrate studies explain submit score kaggle-dataset push upload download kernels test-kernels bench bench-size bench-table bench-gpu bench-backbones realism spectra transfer saliency pictures ladder craft ship check format test clean
 
 help: ## this list
 	@echo "Intracranial hemorrhage in head CT: from DICOM to submission.csv. Not for clinical use."
@@ -82,6 +84,9 @@ blend: $(READY) ## make NAME of RUNS (RUNS="first second")
 
 calibrate: $(READY) ## fit RUN's probabilities to its out-of-fold labels
 	@$(HEMORRHAGE) calibrate $(RUN) $(ARGS)
+
+explain: $(READY) ## draw where RUN saw what it answers of SLICE, an id in INPUT or a file, as EXPLAINED
+	@$(HEMORRHAGE) explain $(RUN) $(INPUT) --slice $(SLICE) --out $(EXPLAINED) $(ARGS)
 
 studies: $(READY) ## write RUN's answers for whole studies
 	@$(HEMORRHAGE) studies $(RUN) $(ARGS)
@@ -142,6 +147,9 @@ craft: $(READY) ## what each value of docs/training.md does to one small network
 
 ship: $(READY) ## put the network of RUN, trained on the phantoms in OUT, into the package as @phantom
 	$(PYTHON) -m tests.bench.ship $(RUN) $(OUT) phantom
+
+saliency: $(READY) ## maps of @phantom held against the masks of synthetic heads (OUT), beside controls: docs/saliency.md
+	$(PYTHON) -m tests.bench.saliency $(OUT) $(ARGS)
 
 pictures: $(READY) ## draw the pictures of docs/phantom.md anew
 	$(PYTHON) -m tests.bench.pictures

@@ -16,7 +16,12 @@ ROOMS = [
     "kaggle",
     "terminal",
     "arguments_data",
+    "arguments_look",
     "arguments",
+    "verbs_data",
+    "verbs_look",
+    "verbs_training",
+    "verbs_runs",
     "cli",
     "__main__",
 ]

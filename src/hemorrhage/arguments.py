@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 from hemorrhage import __version__
 from hemorrhage.arguments_data import add_audit, add_input, add_merge, add_phantom, add_prepare, add_verb
+from hemorrhage.arguments_look import add_explain, add_serve
 from hemorrhage.models.names import MODEL_NAMES
 
 NOT_CLINICAL = "Research use only, not for clinical decisions."
@@ -302,7 +303,9 @@ _ADDERS = (
     _add_calibrate,
     _add_studies,
     _add_headers,
+    add_explain,
     _add_submit,
     _add_score,
+    add_serve,
     _add_demo,
 )

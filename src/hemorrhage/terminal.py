@@ -2,9 +2,11 @@
 
 import logging
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from hemorrhage.pipeline.console import Console, LineBar, unit_of
@@ -65,3 +67,11 @@ def _warn_once() -> Callable[[str], None]:
             print(f"warning: {text}", file=sys.stderr, flush=True)
 
     return warn
+
+
+def name_program() -> str:
+    """Returns what a user types to call this program again: its name where the shell finds it, else its path."""
+    if shutil.which("hemorrhage"):
+        return "hemorrhage"
+    called = Path(sys.argv[0])
+    return "python -m hemorrhage" if called.name == "__main__.py" else os.path.relpath(called)

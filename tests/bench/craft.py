@@ -3,8 +3,9 @@
     python -m tests.bench.craft STORE [--size 128] [--limit 8000] [--epochs 8] [--seeds 3] [--folder craft]
     python -m tests.bench.craft STORE --table      # of the runs that are there
 
-Every run learns from the same patients at the same rates and is held against the plain run of seed 0, paired by slice,
-on the patients of fold 0. The plain run is trained with several seeds: what they differ by is what chance alone does.
+Every run learns from the same patients at the same rates; each is trained with the same seeds, whose losses of a slice
+are averaged before they are held against the plain runs', paired by slice, on the patients of fold 0. The range over
+seeds stands beside it: what a plain run differs by from another is what chance alone does.
 Runs lie in submissions/craft-NAME-SEED; those that are there are not trained again.
 """
 
@@ -13,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +23,7 @@ from hemorrhage.data.bootstrap import bootstrap_interval
 from hemorrhage.data.labels import LABELS
 from hemorrhage.data.table import read_table
 from hemorrhage.files import write_json
-from hemorrhage.pipeline.runs import Run, find_run, read_folds
+from hemorrhage.pipeline.runs import SUBMISSIONS, Run, read_folds
 from tests.bench.ladder import slice_losses
 
 PLAIN = "plain"
@@ -36,19 +38,19 @@ CRAFT: dict[str, tuple[str, ...]] = {
     "erase-0.25": ("erase=0.25",),
     "augment-none": ("augment=none",),
     "augment-strong": ("augment=strong",),
-    "sizes": ("sizes=64,96,128",),
+    "sizes": ("sizes=HALF,THREE_QUARTERS,FULL",),
     "draw-hard": ("draw=hard",),
     "snapshots-2": ("schedule=cosine", "snapshots=2"),
     "average-3": ("average_epochs=1,1,1",),
 }
-"""By name, the values that are set; the rest is as in the plain run."""
+"""By name, the values that are set; the rest is as in the plain run. Sizes are parts of the run's."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0 after printing the table and writing craft.json."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.craft")
     parser.add_argument("store", type=Path)
-    parser.add_argument("--size", default="128")
+    parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--limit", default="8000")
     parser.add_argument("--epochs", default="8")
     parser.add_argument("--seeds", type=int, default=3)
@@ -59,45 +61,71 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.table:
         chosen = set(options.only.split(",")) | {PLAIN} if options.only else set(CRAFT)
         for seed in range(options.seeds):
-            for name in (each for each in CRAFT if each in chosen and (each == PLAIN or seed == 0)):
+            for name in (each for each in CRAFT if each in chosen):
                 train_once(options, name, seed)
     rows = compare(options.seeds)
     write_json(options.folder / "craft.json", {"rows": rows})
+    print("| values | seeds | weighted log loss | range over seeds | difference to plain | 95 % |")
+    print("|---|---|---|---|---|---|")
     for row in rows:
-        interval = f"{row['difference']:+.5f}  {row['low']:+.5f} to {row['high']:+.5f}" if "low" in row else ""
-        print(f"{row['name']:<24}{row['loss']:.5f}  {interval}")
+        print(format_row(row, options.size))
     return 0
 
 
 def train_once(options: argparse.Namespace, name: str, seed: int) -> None:
     """Trains one run where it is not there yet or was broken off; raises CalledProcessError where that fails."""
-    given = [str(options.store), "--model", "compact", "--size", options.size, "--limit", options.limit]
+    given = [str(options.store), "--model", "compact", "--size", str(options.size), "--limit", options.limit]
     course = ["--epochs", options.epochs, "--folds", "3", "--fold", "0", "--set", "learning_rate_decay=0.75"]
-    values = [word for value in CRAFT[name] for word in ("--set", value)]
+    values = [word for value in CRAFT[name] for word in ("--set", _fill_sizes(value, options.size))]
     words = ["train", *given, *course, *values, "--run", f"craft-{name}-{seed}", "--resume"]
     subprocess.run([sys.executable, "-m", "hemorrhage", *words, "--set", f"seed={seed}"], check=True)
 
 
+def _fill_sizes(value: str, size: int) -> str:
+    parts = {"HALF": size // 2, "THREE_QUARTERS": size * 3 // 4, "FULL": size}
+    for word, pixels in parts.items():
+        value = value.replace(word, str(pixels))
+    return value
+
+
 def compare(seeds: int) -> list[dict[str, object]]:
-    """Returns a row a run: its weighted log loss, and the paired difference to the plain run of seed 0."""
-    rows: list[dict[str, object]] = []
-    plain = _read_losses(find_run(f"craft-{PLAIN}-0"))
-    for name in CRAFT:
-        for seed in range(seeds):
-            run = Run(Path("submissions") / f"craft-{name}-{seed}")
-            if not run.out_of_fold_path.is_file():
-                continue
-            losses = _read_losses(run)
-            apart = losses["loss"] - plain["loss"].loc[losses.index]
-            row: dict[str, object] = {"name": f"{name}, seed {seed}", "loss": float(losses["loss"].mean())}
-            if name != PLAIN or seed:
-                values = apart.to_numpy()
-                low, high = bootstrap_interval(
-                    losses["patient_id"].to_numpy().astype(str), lambda drawn, each=values: float(each[drawn].mean())
-                )
-                row |= {"difference": float(values.mean()), "low": low, "high": high}
-            rows.append(row)
-    return rows
+    """Returns a row for each of CRAFT that has runs: its weighted log loss, and the paired difference to plain ones."""
+    return [row for name in CRAFT if (row := _compare_one(name, seeds)) is not None]
+
+
+def _compare_one(name: str, seeds: int) -> dict[str, object] | None:
+    """Returns the row of one name over the seeds that both it and the plain run were trained with."""
+    pairs = [(_find_run(name, seed), _find_run(PLAIN, seed)) for seed in range(seeds)]
+    there = [(own, plain) for own, plain in pairs if own is not None and plain is not None]
+    if not there:
+        return None
+    own = [_read_losses(run) for run, _ in there]
+    losses = [float(table["loss"].mean()) for table in own]
+    row: dict[str, object] = {"name": name, "seeds": len(there), "loss": float(np.mean(losses)), "by_seed": losses}
+    if name == PLAIN:
+        return row
+    aparts = [table["loss"] - _read_losses(plain)["loss"] for table, (_, plain) in zip(own, there, strict=True)]
+    apart = np.mean([each.loc[own[0].index].to_numpy() for each in aparts], axis=0)
+    patients = own[0]["patient_id"].to_numpy().astype(str)
+    low, high = bootstrap_interval(patients, lambda drawn: float(apart[drawn].mean()))
+    return row | {"difference": float(apart.mean()), "low": low, "high": high}
+
+
+def format_row(row: dict[str, Any], size: int) -> str:
+    """Returns a row of the table in docs/training.md, for runs of `size` pixels."""
+    name, by_seed = row["name"], row["by_seed"]
+    values = (
+        ", ".join(f"`{_fill_sizes(value, size)}`" for value in CRAFT[name]) or f"{PLAIN}: `learning_rate_decay=0.75`"
+    )
+    cells = [values, str(row["seeds"]), f"{row['loss']:.5f}", f"{min(by_seed):.5f} to {max(by_seed):.5f}"]
+    if "difference" in row:
+        cells += [f"{row['difference']:+.5f}", f"{row['low']:+.5f} to {row['high']:+.5f}"]
+    return "| " + " | ".join(cells + [""] * (6 - len(cells))) + " |"
+
+
+def _find_run(name: str, seed: int) -> Run | None:
+    run = Run(SUBMISSIONS / f"craft-{name}-{seed}")
+    return run if run.out_of_fold_path.is_file() else None
 
 
 def _read_losses(run: Run) -> pd.DataFrame:

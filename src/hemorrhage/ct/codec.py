@@ -54,7 +54,7 @@ def resize_hu(pixels_hu: np.ndarray, size: int, box: Box | None = None) -> np.nd
     are not square.
     """
     clipped = np.clip(pixels_hu.astype(np.int32), HU_MIN, HU_MAX)
-    square = cut_box(clipped, box or _square_around(*clipped.shape), HU_MIN)
+    square = cut_box(clipped, box or square_around(*clipped.shape), HU_MIN)
     if square.shape[0] == size:
         return square
     resized = cv2.resize(square.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
@@ -88,6 +88,7 @@ def window_codes(codes: np.ndarray, window_table: np.ndarray, out: np.ndarray | 
     return images
 
 
-def _square_around(rows: int, columns: int) -> Box:
+def square_around(rows: int, columns: int) -> Box:
+    """Returns the square that a whole slice is padded to, with as much air on either side of it."""
     side = max(rows, columns)
     return Box(top=-((side - rows) // 2), left=-((side - columns) // 2), side=side)

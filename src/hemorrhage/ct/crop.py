@@ -70,3 +70,12 @@ def cut_box(pixels_hu: np.ndarray, box: Box, air_hu: int) -> np.ndarray:
     bottom, right = min(box.top + box.side, rows), min(box.left + box.side, columns)
     cut[top - box.top : bottom - box.top, left - box.left : right - box.left] = pixels_hu[top:bottom, left:right]
     return cut
+
+
+def paste_box(cut: np.ndarray, box: Box, rows: int, columns: int) -> np.ndarray:
+    """Returns ... x rows x columns with the ... x side x side `cut` where cut_box took it from, and 0 around it."""
+    whole = np.zeros((*cut.shape[:-2], rows, columns), dtype=cut.dtype)
+    top, left = max(box.top, 0), max(box.left, 0)
+    bottom, right = min(box.top + box.side, rows), min(box.left + box.side, columns)
+    whole[..., top:bottom, left:right] = cut[..., top - box.top : bottom - box.top, left - box.left : right - box.left]
+    return whole

@@ -12,7 +12,6 @@ from pathlib import Path
 import pandas as pd
 
 from hemorrhage.data.layout import list_slice_files
-from hemorrhage.data.source import DicomSource, SliceSource
 from hemorrhage.data.studies import LearnedAnswer
 from hemorrhage.data.table import read_table, scan_slices, write_table
 from hemorrhage.errors import HemorrhageError
@@ -20,10 +19,10 @@ from hemorrhage.files import make_folder, replacing
 from hemorrhage.pipeline.console import Console, count
 from hemorrhage.pipeline.embeddings import write_embeddings
 from hemorrhage.pipeline.inputs import Input, find_any_input
+from hemorrhage.pipeline.one_slice import open_files
 from hemorrhage.pipeline.opening import open_predictor
 from hemorrhage.pipeline.predictors import NetworkPredictor, Predictor
 from hemorrhage.pipeline.runs import SUBMISSIONS, Run, find_run, is_shipped, read_folds
-from hemorrhage.pipeline.slices import slice_paths
 from hemorrhage.pipeline.studies import read_learned, tabulate_studies
 
 
@@ -170,7 +169,7 @@ def _predict_folder(
         first = f"; first: {slices['path'].iloc[0]}: {slices['error'].iloc[0]}" if len(slices) else ""
         raise HemorrhageError(f"{folder}: expected CT slices in DICOM files, found none in {len(paths)} files{first}")
     _require_writable(out)
-    table = predictor.predict(slices, _open_files, "slices").rename(columns={"image_id": "file"})
+    table = predictor.predict(slices, open_files, "slices").rename(columns={"image_id": "file"})
     bad = int(table["error"].notna().sum())
     if bad:
         console.warn(f"{count(bad, 'file')} of {folder} gave no readable CT slice; the column error says why of each.")
@@ -178,10 +177,6 @@ def _predict_folder(
         _write_csv(out / "predictions.csv", table),
         _write_csv(out / "predictions_series.csv", tabulate_studies(table[table["error"].isna()], learned)),
     ]
-
-
-def _open_files(slices: pd.DataFrame, size: int, crop: str) -> SliceSource:
-    return DicomSource(slice_paths(slices), size, crop)
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> Path:

@@ -73,6 +73,18 @@ class NetworkPredictor:
         warn_of_stand_ins(source, self.console)
         return table
 
+    def predict_some(
+        self, slices: pd.DataFrame, opener: Opener, image_ids: Sequence[str], fold: int | None = None
+    ) -> pd.DataFrame:
+        """Returns the predictions of the slices `image_ids` among `slices`; with `fold` those of its networks alone."""
+        asked = [self.networks[fold]] if fold is not None else self.networks.values()
+        networks = [network for networks in asked for network in networks]
+        source = self.open_images(slices, opener)
+        chosen = slices.set_index("image_id", drop=False).loc[list(image_ids)].reset_index(drop=True)
+        table = self._predict(networks, source, chosen, "slices")
+        warn_of_stand_ins(source, self.console)
+        return table
+
     def embed(self, fold: int, slices: pd.DataFrame, source: WindowedSource, what: str) -> tuple[Seen, dict[str, str]]:
         """Returns what the fold's last network made, in each view, of `slices`, and why of some of them nothing."""
         readable = slices[slices["error"].isna()]

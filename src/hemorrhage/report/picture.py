@@ -34,13 +34,15 @@ class Picture:
             temporary.write_bytes(self.png)
 
 
-def render(figure: Figure, words: str, colors: int = CHART_COLORS, dpi: int = 86) -> Picture:
-    """Returns the figure as a picture of so many colors; `words` say what it shows."""
+def render(figure: Figure, words: str, colors: int | None = CHART_COLORS, dpi: int = 86) -> Picture:
+    """Returns the figure as a picture of so many colors, None for all; `words` say what it shows."""
     figure.set_dpi(dpi)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[..., :3]
-    image = Image.fromarray(pixels).quantize(colors, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    image = Image.fromarray(pixels)
+    if colors is not None:
+        image = image.quantize(colors, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return Picture(buffer.getvalue(), words)

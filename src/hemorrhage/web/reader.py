@@ -1,0 +1,82 @@
+"""The server's side of the process that opens files: asked one thing at a time, started anew where it was killed."""
+
+import json
+import multiprocessing
+import secrets
+import threading
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from hemorrhage.web.limits import Limits, RefusedError
+from hemorrhage.web.reading import serve_requests
+
+
+class ReaderProcess:
+    """A process that describes, decodes and unpacks; one request at a time, whoever asks.
+
+    `secret` is the key of the ids that it hashes: readers with the same one give the same ids.
+    """
+
+    def __init__(self, limits: Limits, secret: bytes | None = None) -> None:
+        self._limits = limits
+        self._secret = secret or secrets.token_bytes(32)
+        self._turn = threading.Lock()
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._connection: Connection | None = None
+
+    def start(self) -> None:
+        """Starts the process where none is running, so that the first file need not wait for it."""
+        with self._turn:
+            self._open()
+
+    def ask(self, do: str, path: Path, seconds: int | None = None, **more: Any) -> Any:
+        """Returns the answer to one request; raises RefusedError, with words, where there is none.
+
+        A process that takes longer than `seconds`, or that the system ended, is replaced at the next request.
+        """
+        limit = seconds or self._limits.file_seconds
+        request = {"do": do, "path": str(path), "seconds": limit} | more
+        with self._turn:
+            reply = self._exchange(request, limit)
+        if "fault" in reply:
+            raise RefusedError(f"could not be read, by a fault of this program ({reply['fault']}).", 500)
+        if "error" in reply:
+            raise RefusedError(reply["error"], reply["status"])
+        return reply["answer"]
+
+    def close(self) -> None:
+        """Ends the process at once."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+        if self._connection is not None:
+            self._connection.close()
+        self._process = self._connection = None
+
+    def _exchange(self, request: dict[str, Any], seconds: int) -> dict[str, Any]:
+        connection = self._open()
+        try:
+            connection.send_bytes(json.dumps(request).encode())
+            # Processor time is limited from within; a file that waits for something is ended from here.
+            if connection.poll(seconds + 5):
+                return dict(json.loads(connection.recv_bytes()))
+        except (EOFError, OSError):
+            self.close()
+            return {"error": "took more memory or time than a slice may; it was given up.", "status": 413}
+        self.close()
+        return {"error": f"took longer than {seconds} seconds; it was given up.", "status": 413}
+
+    def _open(self) -> Connection:
+        if self._connection is not None and self._process is not None and self._process.is_alive():
+            return self._connection
+        self.close()
+        spawning = multiprocessing.get_context("spawn")
+        ours, theirs = spawning.Pipe()
+        self._process = spawning.Process(
+            target=serve_requests, args=(theirs, self._limits, self._secret), name="reader", daemon=True
+        )
+        self._process.start()
+        theirs.close()
+        self._connection = ours
+        return ours
