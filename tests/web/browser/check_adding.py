@@ -28,7 +28,7 @@ def test_chosen_files_show_their_progress_and_become_a_study(
     picture(page, "desk-empty")
     add_files(page, bleeding.paths)
     expect(page.locator(".upload progress")).to_be_visible()
-    expect(page.locator(".upload-message")).to_have_text(re.compile("sending|receiving|reading|predicting"))
+    expect(page.locator(".upload-message")).to_have_text(re.compile("sending|unpacking|looking at|reading|predicting"))
     picture(page, "desk-progress")
     wait_for_studies(page, 1)
     expect(page.locator(".upload-head")).to_contain_text("14 files: 1 study")

@@ -8,14 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Page, StorageState, expect
 
 from hemorrhage.ct.windows import BRAIN
 from hemorrhage.data.labels import LABELS
-from tests.web.browser.reader import check_pixels, open_study, read_canvas, slice_number, wait_for_image
+from tests.web.browser.reader import check_pixels, read_canvas, slice_number, wait_for_image, wait_to_read
 from tests.web.browser.studies import Study
 
 WARNING = "Research use only. Not for clinical decisions."
+
+
+@pytest.fixture
+def page(visit: Callable[..., Page], bleeding_visitor: StorageState) -> Page:
+    """Returns the page with the bleeding study open and the focus on the image."""
+    page = visit(storage_state=bleeding_visitor)
+    wait_to_read(page)
+    return page
 
 
 def bar_heights(page: Page, label: str) -> list[float]:
@@ -25,7 +34,6 @@ def bar_heights(page: Page, label: str) -> list[float]:
 
 
 def test_a_click_on_a_chart_goes_to_that_slice(page: Page, bleeding: Study) -> None:
-    open_study(page, bleeding.paths)
     plot = page.locator(".chart-plot").nth(4)
     box = plot.bounding_box()
     assert box is not None
@@ -37,7 +45,6 @@ def test_a_click_on_a_chart_goes_to_that_slice(page: Page, bleeding: Study) -> N
 
 
 def test_the_peak_of_a_chart_is_reached_by_key_and_its_value_is_said(page: Page, bleeding: Study) -> None:
-    open_study(page, bleeding.paths)
     heights = bar_heights(page, "any")
     assert len(heights) == 14
     page.keyboard.press("m")
@@ -52,7 +59,6 @@ def test_the_peak_of_a_chart_is_reached_by_key_and_its_value_is_said(page: Page,
 
 
 def test_the_answer_says_what_it_is_worth(page: Page, bleeding: Study) -> None:
-    open_study(page, bleeding.paths)
     words = page.locator("#answer-words")
     expect(words).to_contain_text("@phantom")
     expect(words).to_contain_text("synthetic heads alone")
@@ -66,7 +72,6 @@ def test_the_answer_says_what_it_is_worth(page: Page, bleeding: Study) -> None:
 def test_saliency_is_off_until_a_slider_or_button_turns_it_on(
     page: Page, bleeding: Study, picture: Callable[[Page, str], None]
 ) -> None:
-    open_study(page, bleeding.paths)
     page.keyboard.press("m")
     wait_for_image(page)
     assert not read_canvas(page, "overlay").any()
@@ -96,7 +101,6 @@ def test_an_overlay_has_its_label_s_colour_and_the_saliency_as_its_alpha(page: P
 def test_the_table_is_exported_with_the_warning_and_the_charts_values(
     page: Page, bleeding: Study, tmp_path: Path
 ) -> None:
-    open_study(page, bleeding.paths)
     text = export(page, "CSV", tmp_path).read_text()
     assert WARNING in text
     rows = list(csv.reader(io.StringIO(text)))
@@ -113,7 +117,6 @@ def test_the_table_is_exported_with_the_warning_and_the_charts_values(
 def test_the_structured_report_and_the_picture_are_dicom_and_say_the_warning(
     page: Page, bleeding: Study, tmp_path: Path
 ) -> None:
-    open_study(page, bleeding.paths)
     report = pydicom.dcmread(export(page, "Structured report", tmp_path))
     assert report.Modality == "SR"
     assert WARNING in str(report)

@@ -4,15 +4,30 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, StorageState, expect
 
 from hemorrhage.ct.windows import BONE
 from tests.web.browser.conftest import PHONE
-from tests.web.browser.reader import add_files, check_pixels, open_study, slice_number, wait_for_image, wait_for_studies
+from tests.web.browser.reader import (
+    add_files,
+    check_pixels,
+    slice_number,
+    wait_for_image,
+    wait_for_studies,
+    wait_to_read,
+)
 from tests.web.browser.studies import Study
 
 WARNING = "Research use only. Not for clinical decisions."
 ON_A_PHONE = {"viewport": PHONE, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+
+
+def open_quiet(visit: Callable[..., Page], visitor: StorageState) -> Page:
+    """Returns the page with the quiet study open and the focus on the image."""
+    page = visit(storage_state=visitor)
+    wait_to_read(page)
+    return page
+
 
 LOWEST_CONTRAST = """() => {
     const rgba = (text) => text.match(/[\\d.]+/g).map(Number);
@@ -90,8 +105,10 @@ def measure_by_keys(page: Page, study: Study) -> None:
     assert slice_number(page) == 12
 
 
-def test_everything_in_the_tab_order_shows_that_it_has_the_focus(page: Page, quiet: Study) -> None:
-    open_study(page, quiet.paths)
+def test_everything_in_the_tab_order_shows_that_it_has_the_focus(
+    visit: Callable[..., Page], quiet_visitor: StorageState
+) -> None:
+    page = open_quiet(visit, quiet_visitor)
     page.evaluate("() => document.activeElement.blur()")
     script = """() => {
         const style = getComputedStyle(document.activeElement);
@@ -108,8 +125,8 @@ def test_everything_in_the_tab_order_shows_that_it_has_the_focus(page: Page, qui
     assert {"choose-files", "stage", "saliency-method", "Structured report"} <= set(seen)
 
 
-def test_a_letter_typed_in_a_side_panel_moves_nothing(page: Page, quiet: Study) -> None:
-    open_study(page, quiet.paths)
+def test_a_letter_typed_in_a_side_panel_moves_nothing(visit: Callable[..., Page], quiet_visitor: StorageState) -> None:
+    page = open_quiet(visit, quiet_visitor)
     page.locator("#choose-files").focus()
     page.keyboard.press("End")
     page.keyboard.press("3")
@@ -119,10 +136,10 @@ def test_a_letter_typed_in_a_side_panel_moves_nothing(page: Page, quiet: Study) 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_every_text_has_the_contrast_of_wcag_aa(
-    visit: Callable[..., Page], quiet: Study, picture: Callable[[Page, str], None], scheme: str
+    visit: Callable[..., Page], bleeding_visitor: StorageState, picture: Callable[[Page, str], None], scheme: str
 ) -> None:
-    page = visit(color_scheme=scheme)
-    open_study(page, quiet.paths)
+    page = visit(color_scheme=scheme, storage_state=bleeding_visitor)
+    wait_to_read(page)
     page.keyboard.press("m")
     wait_for_image(page)
     picture(page, f"desk-{scheme}")
@@ -140,8 +157,8 @@ def test_nothing_moves_for_those_who_want_no_motion(visit: Callable[..., Page]) 
     assert page.evaluate(script) == 0
 
 
-def test_names_and_roles_are_there_for_a_screen_reader(page: Page, quiet: Study) -> None:
-    open_study(page, quiet.paths)
+def test_names_and_roles_are_there_for_a_screen_reader(visit: Callable[..., Page], quiet_visitor: StorageState) -> None:
+    page = open_quiet(visit, quiet_visitor)
     nameless = page.evaluate(
         """() => [...document.querySelectorAll("button, input, select, a")].filter((element) =>
             element.checkVisibility() && !element.textContent.trim() && !element.ariaLabel && !element.labels?.length
@@ -181,9 +198,10 @@ def touch(page: Page, kind: str, points: list[tuple[float, float]]) -> None:
     devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
 
 
-def test_a_swipe_goes_through_the_slices_and_two_fingers_zoom(visit: Callable[..., Page], quiet: Study) -> None:
-    page = visit(**ON_A_PHONE)
-    add_files(page, quiet.paths)
+def test_a_swipe_goes_through_the_slices_and_two_fingers_zoom(
+    visit: Callable[..., Page], quiet_visitor: StorageState
+) -> None:
+    page = visit(**ON_A_PHONE, storage_state=quiet_visitor)
     wait_for_image(page)
     box = page.locator("#stage").bounding_box()
     assert box is not None

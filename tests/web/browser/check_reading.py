@@ -4,17 +4,18 @@ import re
 from collections.abc import Callable
 
 import numpy as np
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Page, StorageState, expect
 
 from hemorrhage.ct.windows import BONE, BRAIN, SOFT_TISSUE, SUBDURAL, Window, apply_window
 from tests.web.browser.reader import (
     add_files,
     check_pixels,
     drag,
-    open_study,
     slice_number,
     wait_for_image,
     wait_for_studies,
+    wait_to_read,
     window_shown,
 )
 from tests.web.browser.studies import Study
@@ -22,8 +23,15 @@ from tests.web.browser.studies import Study
 STROKE = Window(40, 40)
 
 
+@pytest.fixture
+def page(visit: Callable[..., Page], quiet_visitor: StorageState) -> Page:
+    """Returns the page with the quiet study open and the focus on the image."""
+    page = visit(storage_state=quiet_visitor)
+    wait_to_read(page)
+    return page
+
+
 def test_every_slice_is_the_one_of_the_file_in_the_window_that_python_computes(page: Page, quiet: Study) -> None:
-    open_study(page, quiet.paths)
     page.keyboard.press("Home")
     for number, pixels_hu in enumerate(quiet.pixels_hu, 1):
         assert slice_number(page) == number
@@ -32,7 +40,6 @@ def test_every_slice_is_the_one_of_the_file_in_the_window_that_python_computes(p
 
 
 def test_number_keys_and_buttons_choose_the_presets(page: Page, quiet: Study) -> None:
-    open_study(page, quiet.paths)
     middle = quiet.pixels_hu[6]
     for key, window in zip("12345", (BRAIN, SUBDURAL, BONE, STROKE, SOFT_TISSUE), strict=True):
         page.keyboard.press(key)
@@ -55,7 +62,6 @@ def test_grey_levels_agree_with_python_at_every_hu_and_half(page: Page) -> None:
 
 
 def test_the_right_button_drags_the_window(page: Page, quiet: Study) -> None:
-    open_study(page, quiet.paths)
     page.keyboard.press("2")
     drag(page, (60, -40), button="right")
     # Half a HU a pixel at a width of 200: right widens, up lowers the center.
@@ -65,7 +71,6 @@ def test_the_right_button_drags_the_window(page: Page, quiet: Study) -> None:
 
 
 def test_the_window_tool_drags_with_the_left_button_and_fields_take_numbers(page: Page, quiet: Study) -> None:
-    open_study(page, quiet.paths)
     page.get_by_role("button", name="Window", exact=True).click()
     drag(page, (80, 80))
     check_pixels(page, quiet.pixels_hu[6], Window(60, 100))
@@ -78,7 +83,6 @@ def test_the_window_tool_drags_with_the_left_button_and_fields_take_numbers(page
 
 
 def test_wheel_drag_and_keys_go_through_the_slices_and_stop_at_the_ends(page: Page, quiet: Study) -> None:
-    open_study(page, quiet.paths)
     page.locator("#stage").hover()
     page.mouse.wheel(0, 100)
     expect(page.locator("#corner-slice")).not_to_have_text("Slice 7 / 12")
@@ -96,14 +100,12 @@ def test_wheel_drag_and_keys_go_through_the_slices_and_stop_at_the_ends(page: Pa
 
 
 def test_the_slice_is_spoken_once_the_reader_rests(page: Page, quiet: Study) -> None:
-    open_study(page, quiet.paths)
     page.keyboard.press("Home")
     page.keyboard.press("ArrowDown")
     expect(page.locator("#spoken")).to_have_text(re.compile(r"^Slice 2 of 12, any hemorrhage <?\d+ %$"))
 
 
 def test_zoom_keeps_what_lies_under_the_pointer_and_fit_undoes_it(page: Page, quiet: Study) -> None:
-    open_study(page, quiet.paths)
     box = page.locator("#stage").bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] / 2 + 80, box["y"] + box["height"] / 2 + 50)
@@ -121,7 +123,6 @@ def test_zoom_keeps_what_lies_under_the_pointer_and_fit_undoes_it(page: Page, qu
 
 
 def test_the_probe_says_the_hu_of_the_file(page: Page, quiet: Study) -> None:
-    open_study(page, quiet.paths)
     page.locator("#stage").hover(position={"x": 400, "y": 300})
     found = re.fullmatch(r"(-?\d+) HU at (\d+), (\d+)", page.inner_text("#corner-probe"))
     assert found is not None
@@ -130,7 +131,6 @@ def test_the_probe_says_the_hu_of_the_file(page: Page, quiet: Study) -> None:
 
 
 def test_the_ruler_measures_in_mm_of_the_header(page: Page, quiet: Study) -> None:
-    open_study(page, quiet.paths)
     page.keyboard.press("r")
     drag(page, (120, 160), start=(-50, -80))
     scale = page.locator("#stage").evaluate("stage => stage.clientHeight") / 256
@@ -154,14 +154,14 @@ def test_the_ruler_says_where_there_is_no_spacing_and_knows_oblong_pixels(page: 
 
 
 def test_the_sides_of_the_patient_stand_at_the_edges(page: Page, quiet: Study) -> None:
-    open_study(page, quiet.paths)
     marks = {side: page.inner_text(f"#mark-{side}") for side in ("left", "right", "top", "bottom")}
     assert marks == {"left": "R", "right": "L", "top": "A", "bottom": "P"}
 
 
 def test_a_worklist_of_two_has_the_more_urgent_first_and_changes_between_them(
-    page: Page, bleeding: Study, quiet: Study, picture: Callable[[Page, str], None]
+    visit: Callable[..., Page], bleeding: Study, quiet: Study, picture: Callable[[Page, str], None]
 ) -> None:
+    page = visit()
     add_files(page, quiet.paths)
     wait_for_studies(page, 1)
     add_files(page, bleeding.paths)

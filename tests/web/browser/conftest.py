@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState, expect, sync_playwright
 
+from tests.web.browser.reader import open_study
 from tests.web.browser.studies import Study, write_study
 
 ROOT = Path(__file__).parents[3]
@@ -21,6 +22,9 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DESK = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 START_SECONDS = 120
+
+# Longer than a page needs, for machines that do more than test it.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")
@@ -78,6 +82,29 @@ def bleeding(tmp_path_factory: pytest.TempPathFactory) -> Study:
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """Returns a study of 12 slices without blood."""
     return write_study(tmp_path_factory.mktemp("studies") / "quiet", 6, 12, ())
+
+
+@pytest.fixture(scope="session")
+def quiet_visitor(browser: Browser, server: str, quiet: Study) -> StorageState:
+    """Returns the cookie of a session that has read the quiet study; tests that change nothing there share it."""
+    return _read_once(browser, server, quiet)
+
+
+@pytest.fixture(scope="session")
+def bleeding_visitor(browser: Browser, server: str, bleeding: Study) -> StorageState:
+    """Returns the cookie of a session that has read the bleeding study."""
+    return _read_once(browser, server, bleeding)
+
+
+def _read_once(browser: Browser, server: str, study: Study) -> StorageState:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(server)
+    page.wait_for_selector("#run:not(:empty)")
+    open_study(page, study.paths)
+    state = context.storage_state()
+    context.close()
+    return state
 
 
 @pytest.fixture

@@ -33,8 +33,14 @@ def wait_for_image(page: Page) -> None:
 def open_study(page: Page, paths: Sequence[Path]) -> None:
     """Adds a study, waits for its answer, and puts the focus on the image."""
     add_files(page, paths)
+    wait_to_read(page)
+
+
+def wait_to_read(page: Page) -> None:
+    """Waits for the answer of the only study, and puts the focus on the image."""
     wait_for_studies(page, 1)
-    wait_for_image(page)
+    # A slice that cannot be read has a message in the place of an image.
+    expect(page.locator("#stage.has-image, #stage-message:not(:empty)").first).to_be_attached()
     page.focus("#stage")
 
 

@@ -5,8 +5,7 @@ import { percent } from "./words.js";
 
 const KINDS = {
   learned: "From a model fitted on whole studies to the slices' probabilities.",
-  "noisy-or": "Noisy or over the slices: one minus the product of one minus each.",
-  max: "The highest of the slices.",
+  max: "The highest probability of its slices.",
 };
 
 /** Draws the answer of a study as it is now. */
@@ -21,6 +20,7 @@ export function showAnswer(study, about) {
 
 function stateOf({ state, done, total, error }) {
   if (state === "failed") return error ?? "This study could not be read.";
+  if (state === "reading") return "reading its slices";
   return state === "predicting" ? `predicting ${done} of ${total}` : "";
 }
 

@@ -10,7 +10,7 @@ import { alertPeople, clearMessages, orAlert } from "./messages.js";
 import { Overlay } from "./overlay.js";
 import { showPacs } from "./pacs.js";
 import { followPointers } from "./pointer.js";
-import { Reading } from "./reading.js";
+import { Reading, chosenOf } from "./reading.js";
 import { Ruler } from "./ruler.js";
 import { confirmErase, enter, erase } from "./session.js";
 import { Slices } from "./slices.js";
@@ -21,6 +21,7 @@ import { Uploads } from "./upload.js";
 import { Worklist } from "./worklist.js";
 
 const POLL_MS = 500;
+const ENDED = ["done", "failed"];
 
 async function start() {
   followTheme();
@@ -70,14 +71,14 @@ class Desk {
     this.look();
   }
 
-  /** Asks for the worklist, again and again while anything in it is still being predicted. */
+  /** Asks for the worklist, again and again while anything in it is under way. */
   async look() {
     clearTimeout(this.#timer);
     const rows = await orAlert(() => getJson("/api/worklist"));
     if (!rows) return;
     this.worklist.show(rows);
     await orAlert(() => this.#follow(rows));
-    if (rows.some((row) => row.state === "predicting")) {
+    if (rows.some((row) => !ENDED.includes(row.state))) {
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.look(), POLL_MS);
     }
@@ -89,7 +90,7 @@ class Desk {
     this.#seen = null;
     const study = await getJson(`/api/studies/${id}`);
     if (this.worklist.open !== id) return;
-    this.reading.open(study, study.series.find((series) => series.chosen) ?? null);
+    this.reading.open(study, chosenOf(study));
     this.goToPane("image");
   }
 
@@ -107,7 +108,8 @@ class Desk {
 
   async #follow(rows) {
     const open = rows.find((row) => row.study === this.worklist.open);
-    if (!open && rows.length) return this.choose(rows[0].study);
+    const ready = rows.find((row) => row.state !== "reading");
+    if (!open && ready) return this.choose(ready.study);
     const now = JSON.stringify(open);
     if (!open || now === this.#seen) return undefined;
     const study = await getJson(`/api/studies/${open.study}`);

@@ -40,6 +40,7 @@ export class Overlay extends EventTarget {
     this.#opacities = new Map(about.labels.map((label) => [label, 0]));
     this.#slices = new Slices((series, place) => getSaliency(series, ...place.split(" ")));
     byId("saliency").hidden = !about.saliency_methods.length;
+    say(byId("saliency-note"), about.saliency_note ?? "");
     this.#buildMethods(about.saliency_methods);
     byId("saliency-sliders").replaceChildren(...about.labels.map((label, at) => this.#buildSlider(label, at)));
     byId("saliency-off").addEventListener("click", () => this.labels.forEach((label) => this.set(label, 0)));

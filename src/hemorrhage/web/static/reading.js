@@ -2,6 +2,11 @@
 
 import { PRESETS, clampWindow } from "./windowing.js";
 
+/** Returns the series of a study that was read, or null. */
+export function chosenOf(study) {
+  return study.series.find((series) => series.chosen) ?? null;
+}
+
 /** Says "open", "update", "close", "slice" and "window" as events; holds the present values. */
 export class Reading extends EventTarget {
   study = null;
@@ -20,8 +25,13 @@ export class Reading extends EventTarget {
 
   /** Takes news of the study that is open, such as probabilities that have come; slice and window stay. */
   update(study) {
+    const series = study.series.find((one) => one.series === this.series?.series) ?? chosenOf(study);
+    if (!this.slices.length) {
+      this.open(study, series);
+      return;
+    }
     this.study = study;
-    this.series = study.series.find((series) => series.series === this.series?.series) ?? this.series;
+    this.series = series;
     this.#say("update");
   }
 

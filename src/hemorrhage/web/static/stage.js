@@ -65,7 +65,7 @@ export class Stage extends EventTarget {
 
   async #show() {
     const { series, slice, index } = this.reading;
-    if (!slice) return this.#clear(this.reading.study.error ?? "Nothing of this study can be shown; see its series.");
+    if (!slice) return this.#clear(this.reading.study.error ?? "This study is still being read.");
     if (slice.error) return this.#clear(`Slice ${index + 1} could not be read: ${slice.error}`);
     const ready = this.slices.get(series.series, index);
     if (ready) this.#take(ready);

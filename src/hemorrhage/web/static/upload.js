@@ -127,6 +127,7 @@ class UploadRow {
     say(this.#message, ended ? "" : message);
     if (ended) this.title.append(`: ${made(state, studies)}`);
     this.#list(leftOut);
+    if (ended && !studies.length) this.#left.open = true;
   }
 
   #list(leftOut) {
@@ -140,5 +141,6 @@ class UploadRow {
 }
 
 function made(state, studies) {
-  return state === "failed" ? "failed" : count(studies.length, "study", "studies");
+  if (state === "failed") return "failed";
+  return studies.length ? count(studies.length, "study", "studies") : "nothing could be read";
 }

@@ -72,12 +72,13 @@ export class Worklist {
 function describe(row) {
   const slices = count(row.slices, "slice");
   if (row.state === "failed") return row.error ?? "could not be read";
+  if (row.state === "reading") return "reading its slices";
   if (row.state === "predicting") return `predicting ${row.done} of ${row.total}`;
   const [label, probability] = row.answer ? ranked(row.answer)[0] : [];
   return label ? `${slices} · ${label} ${percent(probability)}` : slices;
 }
 
 function share(row) {
-  if (row.state === "predicting") return row.total ? row.done / row.total : 0;
+  if (row.state !== "done") return row.total ? row.done / row.total : 0;
   return row.urgency ?? 0;
 }
