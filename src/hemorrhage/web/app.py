@@ -19,7 +19,7 @@ from hemorrhage.errors import HemorrhageError
 from hemorrhage.web.describing import describe_pacs_study, describe_row, describe_study, describe_upload, sort_worklist
 from hemorrhage.web.export_csv import format_csv
 from hemorrhage.web.export_request import request_export
-from hemorrhage.web.intake import PartWriter, check_size
+from hemorrhage.web.intake import PartWriter
 from hemorrhage.web.limits import WARNING, RefusedError
 from hemorrhage.web.network import read_hu
 from hemorrhage.web.pacs import Pacs
@@ -143,20 +143,12 @@ def _add_uploads(app: FastAPI, page: Page) -> None:
     @app.post("/api/uploads", status_code=202)
     async def receive(request: Request) -> dict[str, str]:
         session = page.session(request)
-        length = request.headers.get("content-length", "0")
         upload, left = service.open_upload(session)
         try:
-            check_size(int(length) if length.isdecimal() else 0, min(service.limits.bytes, left))
             writer = PartWriter(request.headers.get("content-type", ""), upload.folder, service.limits, left)
-            try:
-                async for piece in request.stream():
-                    writer.write(piece)
-                writer.finish()
-            finally:
-                writer.close()
+            await receive_parts(request, writer, service.limits.bytes)
         except BaseException:
             service.drop_upload(session, upload)
-            await _drain(request, service.limits.bytes)
             raise
         service.count_upload(session, upload)
         service.read(session, upload, writer, left)
@@ -167,13 +159,32 @@ def _add_uploads(app: FastAPI, page: Page) -> None:
         return describe_upload(page.session(request).upload(upload_id))
 
 
-async def _drain(request: Request, most: int) -> None:
-    """Reads on for a while after a refusal: a browser that is cut off while it sends never sees the words."""
-    received = 0
-    async for piece in request.stream():
-        received += len(piece)
-        if received > most:
-            return
+async def receive_parts(request: Request, writer: PartWriter, most: int) -> None:
+    """Writes the body of a request; raises RefusedError where it is too much or broken.
+
+    After a refusal `most` bytes more are read and forgotten: a browser that is cut off while it sends never sees why.
+    """
+    refusal: RefusedError | None = None
+    try:
+        writer.check(request.headers.get("content-length", ""))
+    except RefusedError as error:
+        refusal = error
+    forgotten = 0
+    try:
+        async for piece in request.stream():
+            try:
+                if refusal is None:
+                    writer.write(piece)
+            except RefusedError as error:
+                refusal = error
+            forgotten += len(piece) if refusal else 0
+            if forgotten > most:
+                break
+        if refusal is not None:
+            raise refusal
+        writer.finish()
+    finally:
+        writer.close()
 
 
 def _add_studies(app: FastAPI, page: Page) -> None:
@@ -199,7 +210,7 @@ def _add_saliency(app: FastAPI, page: Page) -> None:
 
     @app.get("/api/series/{series_id}/slices/{index}/saliency/{label}")
     def saliency(request: Request, series_id: str, index: int, label: str) -> Response:
-        session, method = page.session(request), request.query_params.get("method", METHODS[0])
+        session, method = page.session(request), _read_method(request)
         if label not in LABELS or method not in METHODS:
             raise RefusedError(f"Expected a label out of {', '.join(LABELS)} and a method out of {', '.join(METHODS)}.")
         one = _find_slice(session, series_id, index)
@@ -208,6 +219,11 @@ def _add_saliency(app: FastAPI, page: Page) -> None:
         maps = find_maps(network, session, series_id, index, method)
         probability = one.probabilities[LABELS.index(label)]
         return _send_array(maps[LABELS.index(label)], {"x-label-probability": f"{probability:.8g}"})
+
+
+def _read_method(request: Request) -> str:
+    # A plus that was not escaped arrives as a space.
+    return request.query_params.get("method", METHODS[0]).replace(" ", "+")
 
 
 def _find_slice(session: Session, series_id: str, index: int) -> SliceRecord:

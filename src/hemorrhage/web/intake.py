@@ -48,10 +48,16 @@ class PartWriter:
             },
         )
 
+    def check(self, length: str) -> None:
+        """Raises RefusedError where so many bytes, such as a sender announces, are more than may come."""
+        if length.isdecimal() and int(length) > self._most:
+            most = in_words(self._most)
+            raise RefusedError(f"More than {most} in one upload, which is all that is taken; send less at a time.", 413)
+
     def write(self, piece: bytes) -> None:
         """Takes the next bytes of the body."""
         self.received += len(piece)
-        check_size(self.received, self._most)
+        self.check(str(self.received))
         try:
             self._parser.write(piece)
         except MultipartParseError as error:
@@ -102,11 +108,3 @@ class PartWriter:
 
     def _on_end(self) -> None:
         self._is_whole = True
-
-
-def check_size(received: int, most: int) -> None:
-    """Raises RefusedError where more bytes come than may."""
-    if received > most:
-        raise RefusedError(
-            f"More than {in_words(most)} in one upload, which is all that is taken; send less at a time.", 413
-        )

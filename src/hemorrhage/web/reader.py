@@ -59,7 +59,7 @@ class ReaderProcess:
         try:
             connection.send_bytes(json.dumps(request).encode())
             # Processor time is limited from within; a file that waits for something is ended from here.
-            if connection.poll(seconds + 5):
+            if connection.poll(1.5 * seconds + 1):
                 return dict(json.loads(connection.recv_bytes()))
         except (EOFError, OSError):
             self.close()

@@ -1,4 +1,4 @@
-"""Where the network saw what it answers, as the page lays it over a slice; kept for a while, since people go to and fro."""
+"""Where the network saw what it answers, as the page lays it over a slice; kept for a while."""
 
 import numpy as np
 

@@ -37,7 +37,7 @@ class Service:
         for reader in self._every_reader:
             self._readers.put(reader)
         self._reading = FairWorkers("reading", _READERS)
-        self._exporting = threading.Lock()
+        self._exporter = ReaderProcess(limits)
         self._is_closed = threading.Event()
         threading.Thread(target=self._sweep, name="sweep", daemon=True).start()
 
@@ -110,20 +110,17 @@ class Service:
     def export(self, request: dict[str, Any], session: Session) -> bytes:
         """Returns a DICOM export, made by a process of its own: one that reads an upload may be busy for long."""
         out = session.folder / f"{make_id()}.dcm"
-        reader = ReaderProcess(self.limits)
         try:
-            with self._exporting:
-                reader.ask("export", out, self.limits.export_seconds, export=request)
+            self._exporter.ask("export", out, self.limits.export_seconds, export=request)
             return out.read_bytes()
         finally:
-            reader.close()
             out.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Ends the threads and processes, and erases every session."""
         self._is_closed.set()
         self.sessions.close()
-        for reader in self._every_reader:
+        for reader in (*self._every_reader, self._exporter):
             reader.close()
         self._reading.close()
         self.network.thread.close()

@@ -86,7 +86,11 @@ def group_files(files: Mapping[str, Facts], limits: Limits) -> list[Group]:
         for (study, series, kind, _), names in found.items()
         for part in _split(Group(study, series, tuple(names), tuple(files[name] for name in names), kind))
     ]
-    return sorted(groups, key=lambda group: (group.facts[0].number("series_number") or 0, group.names[0]))
+    return sorted(groups, key=_place)
+
+
+def _place(group: Group) -> tuple[float, int, str]:
+    return group.facts[0].number("series_number") or 0.0, int(group.part or 0), group.names[0]
 
 
 def choose(groups: Sequence[Group]) -> list[Choice]:
@@ -157,7 +161,8 @@ def _split(group: Group) -> list[Group]:
         return [_in_order(group)]
     numbers = [facts.text("acquisition") for facts in group.facts]
     keys = numbers if len(set(numbers)) > 1 else _count_passes(group)
-    wanted = list(dict.fromkeys(keys))
+    # The shorter number is the smaller one.
+    wanted = sorted(set(keys), key=lambda key: (len(key), key))
     return [
         _in_order(_take(group, [place for place, key in enumerate(keys) if key == one], part=str(number)))
         for number, one in enumerate(wanted, 1)
