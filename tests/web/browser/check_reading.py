@@ -134,7 +134,7 @@ def test_the_ruler_measures_in_mm_of_the_header(page: Page, quiet: Study) -> Non
     page.keyboard.press("r")
     drag(page, (120, 160), start=(-50, -80))
     scale = page.locator("#stage").evaluate("stage => stage.clientHeight") / 256
-    said = float(page.locator(".ruler-length").inner_text().removesuffix(" mm"))
+    said = float((page.locator(".ruler-length").text_content() or "").removesuffix(" mm"))
     assert abs(said - 200 / scale * quiet.spacing_mm) < 0.06
     page.keyboard.press("ArrowDown")
     expect(page.locator(".ruler-length")).to_have_count(0)

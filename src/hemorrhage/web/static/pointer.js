@@ -99,7 +99,8 @@ function wheelOf(stage, reading) {
     // A wheel turns in lines or pages in some browsers; a touchpad sends many small steps.
     const delta = event.deltaY * [1, WHEEL_STEP, 10 * WHEEL_STEP][event.deltaMode];
     if (event.ctrlKey) return stage.zoom(Math.exp(-delta / ZOOM_SPEED), pointOf(event, stage.element));
-    gathered += delta;
+    // Another direction counts from where it begins.
+    gathered = Math.sign(delta) === Math.sign(gathered) ? gathered + delta : delta;
     const steps = Math.trunc(gathered / WHEEL_STEP);
     gathered -= steps * WHEEL_STEP;
     if (steps) reading.step(Math.sign(steps) * Math.min(Math.abs(steps), 3));
