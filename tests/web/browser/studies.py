@@ -23,7 +23,7 @@ from hemorrhage.ct.phantom import (
 )
 from hemorrhage.ct.writing import build_dataset, write_dataset
 
-PATIENT_NAME = "Phantom^Never^Shown"
+PATIENT_NAME = "Zebedee^Quux"
 SIZE = 256
 
 
@@ -73,7 +73,7 @@ def _write(path: Path, pixels_hu: np.ndarray, header: Header, index: int) -> Non
     dataset.PatientAge, dataset.PatientSex = "061Y", "F"
     dataset.StudyDescription, dataset.SeriesDescription = "CT HEAD <b>PHANTOM</b>", "HEAD 5 MM"
     dataset.SeriesNumber, dataset.InstanceNumber = 2, index + 1
-    dataset.SliceThickness, dataset.KVP, dataset.ConvolutionKernel = 5, 120, "H31s"
+    dataset.SliceThickness, dataset.KVP, dataset.ConvolutionKernel = "5", "120", "H31s"
     dataset.StudyDate, dataset.StudyTime, dataset.StudyID = "20260101", "120000", "1"
     dataset.Manufacturer = "Phantom"
     write_dataset(path, dataset)
