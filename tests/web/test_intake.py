@@ -22,9 +22,17 @@ def body(*files: tuple[str, bytes]) -> bytes:
     return b"".join(parts) + b"--edge--\r\n"
 
 
-def write(folder: Path, content: bytes, limits: Limits | None = None, step: int = 7, left: int = 10**9) -> PartWriter:
-    """Returns a writer that was given the content a few bytes at a time, and its end."""
-    writer = PartWriter(TYPE, folder, limits or Limits(), left)
+def write(folder: Path, content: bytes, limits: Limits | None = None, step: int = 7, room: int = 10**9) -> PartWriter:
+    """Returns a writer that was given the content a few bytes at a time, and its end, with `room` for so many."""
+    spent = 0
+
+    def spend(count: int) -> None:
+        nonlocal spent
+        spent += count
+        if spent > room:
+            raise RefusedError("There is no room.")
+
+    writer = PartWriter(TYPE, folder, limits or Limits(), spend)
     try:
         for start in range(0, len(content), step):
             writer.write(content[start : start + step])
@@ -50,8 +58,9 @@ def test_the_byte_that_is_too_much_is_refused_before_it_is_written(tmp_path: Pat
 
 
 def test_what_is_left_of_a_session_counts_as_well(tmp_path: Path) -> None:
-    with pytest.raises(RefusedError, match="More than 100 bytes"):
-        write(tmp_path, body(("a", b"x" * 5000)), left=100)
+    with pytest.raises(RefusedError, match="no room"):
+        write(tmp_path, body(("a", b"x" * 5000)), room=1000)
+    assert (tmp_path / "0").stat().st_size <= 1000
 
 
 def test_the_file_that_is_too_much_is_refused(tmp_path: Path) -> None:
@@ -75,4 +84,4 @@ def test_a_broken_body_is_refused_with_words(tmp_path: Path, content: bytes, wor
 
 def test_another_kind_of_body_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="multipart/form-data"):
-        PartWriter("application/json", tmp_path, Limits(), 100)
+        PartWriter("application/json", tmp_path, Limits(), print)

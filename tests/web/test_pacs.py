@@ -100,10 +100,14 @@ def test_a_study_that_is_too_large_is_stopped(
 ) -> None:
     body = b"--edge\r\nContent-Type: application/dicom\r\n\r\n" + b"x" * 5000 + b"\r\n--edge--"
     pacs, _ = answering((200, {"Content-Type": 'multipart/related; type="application/dicom"; boundary=edge'}, body))
-    with pytest.raises(RefusedError, match="More than 1000 bytes"):
-        pacs.pull("1.2.3", tmp_path, 1000)
-    (tmp_path / "0").unlink(missing_ok=True)
-    writer = pacs.pull("1.2.3", tmp_path, 10_000)
+
+    def refuse(count: int) -> None:
+        raise RefusedError(f"There is no room for {count} bytes.")
+
+    with pytest.raises(RefusedError, match="no room for"):
+        pacs.pull("1.2.3", tmp_path, refuse)
+    assert not any(tmp_path.iterdir())
+    writer = pacs.pull("1.2.3", tmp_path, print)
     assert [path.read_bytes() for path in writer.paths] == [b"x" * 5000]
 
 

@@ -97,12 +97,14 @@ def test_there_is_an_end_to_sessions_and_to_what_they_store(make_sessions: Make)
     first, second = find(sessions, sessions.open()), find(sessions, sessions.open())
     with pytest.raises(RefusedError, match="Too many people"):
         sessions.open()
-    first.stored_bytes = 45
-    assert sessions.bytes_left(first) == 5
-    assert sessions.bytes_left(second) == 35
-    second.stored_bytes = 35
-    with pytest.raises(RefusedError, match="the server is full"):
-        sessions.bytes_left(first)
+    sessions.spend(first, 45)
+    with pytest.raises(RefusedError, match="This session holds 50 bytes already"):
+        sessions.spend(first, 6)
+    sessions.spend(first, -6)
+    with pytest.raises(RefusedError, match="no more room"):
+        sessions.spend(second, 36)
+    sessions.spend(second, -1)
+    assert (first.stored_bytes, second.stored_bytes) == (45, 35)
 
 
 def test_what_a_killed_server_left_is_removed_and_a_running_one_is_not(make_sessions: Make, tmp_path: Path) -> None:

@@ -143,20 +143,32 @@ def _add_uploads(app: FastAPI, page: Page) -> None:
     @app.post("/api/uploads", status_code=202)
     async def receive(request: Request) -> dict[str, str]:
         session = page.session(request)
-        upload, left = service.open_upload(session)
+        upload = service.open_upload(session)
         try:
-            writer = PartWriter(request.headers.get("content-type", ""), upload.folder, service.limits, left)
+            kind = request.headers.get("content-type", "")
+            writer = PartWriter(
+                kind, upload.folder, service.limits, lambda count: service.spend(session, upload, count)
+            )
             await receive_parts(request, writer, service.limits.bytes)
+        except OSError as error:
+            service.drop_upload(session, upload)
+            raise explain_lost(session) from error
         except BaseException:
             service.drop_upload(session, upload)
             raise
-        service.count_upload(session, upload)
-        service.read(session, upload, writer, left)
+        service.read(session, upload, writer)
         return {"upload": upload.id}
 
     @app.get("/api/uploads/{upload_id}")
     def show(request: Request, upload_id: str) -> dict[str, Any]:
         return describe_upload(page.session(request).upload(upload_id))
+
+
+def explain_lost(session: Session) -> RefusedError:
+    """Returns why files could not be written: the session was erased meanwhile, or the disk is full."""
+    if session.is_erased:
+        return RefusedError("The session was erased while files arrived. Load the page again.", 401)
+    return RefusedError("The server could not store the files; its disk may be full.", 507)
 
 
 async def receive_parts(request: Request, writer: PartWriter, most: int) -> None:

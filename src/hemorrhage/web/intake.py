@@ -3,6 +3,7 @@
 The same parts come from a browser (multipart/form-data) and from a PACS (multipart/related).
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,14 +14,17 @@ from hemorrhage.web.limits import Limits, RefusedError, in_words
 
 _LONGEST_NAME = 300
 
+Spend = Callable[[int], None]
+"""Counts bytes before they are written, and raises RefusedError where there is no room for them."""
+
 
 class PartWriter:
-    """Writes each part of a multipart body as a file of `folder`: 0, 1, 2...
+    """Writes each part of a multipart body as a file of `folder`: 0, 1, 2... and tells `spend` of all that comes.
 
     `names` are what the sender called them, as text. Raises RefusedError at the byte or file that is too much.
     """
 
-    def __init__(self, content_type: str, folder: Path, limits: Limits, bytes_left: int) -> None:
+    def __init__(self, content_type: str, folder: Path, limits: Limits, spend: Spend) -> None:
         _, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
         if not boundary:
@@ -30,7 +34,7 @@ class PartWriter:
         self.received = 0
         self._folder = folder
         self._limits = limits
-        self._most = min(limits.bytes, bytes_left)
+        self._spend = spend
         self._file: BinaryIO | None = None
         self._header = (b"", b"")
         self._filename = ""
@@ -50,14 +54,15 @@ class PartWriter:
 
     def check(self, length: str) -> None:
         """Raises RefusedError where so many bytes, such as a sender announces, are more than may come."""
-        if length.isdecimal() and int(length) > self._most:
-            most = in_words(self._most)
+        if length.isdecimal() and int(length) > self._limits.bytes:
+            most = in_words(self._limits.bytes)
             raise RefusedError(f"More than {most} in one upload, which is all that is taken; send less at a time.", 413)
 
     def write(self, piece: bytes) -> None:
         """Takes the next bytes of the body."""
         self.received += len(piece)
         self.check(str(self.received))
+        self._spend(len(piece))
         try:
             self._parser.write(piece)
         except MultipartParseError as error:

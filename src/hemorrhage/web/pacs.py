@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from hemorrhage.errors import HemorrhageError
-from hemorrhage.web.intake import PartWriter
+from hemorrhage.web.intake import PartWriter, Spend
 from hemorrhage.web.limits import Limits, RefusedError
 
 LOGIN_VARIABLE = "HEMORRHAGE_PACS_LOGIN"
@@ -71,12 +71,12 @@ class Pacs:
         found = [_read_study(one) for one in self._query({"limit": str(_MOST_STUDIES), **days, **fields})]
         return sorted((study for study in found if study.uid), key=lambda study: study.date, reverse=True)
 
-    def pull(self, uid: str, folder: Path, bytes_left: int) -> PartWriter:
+    def pull(self, uid: str, folder: Path, spend: Spend) -> PartWriter:
         """Returns what was written of a study into `folder`; raises RefusedError as PartWriter does."""
         headers = {"accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
         with self._asking(), self._client.stream("GET", f"studies/{uid}", headers=headers) as response:
             self._require_ok(response)
-            writer = PartWriter(response.headers.get("content-type", ""), folder, self._limits, bytes_left)
+            writer = PartWriter(response.headers.get("content-type", ""), folder, self._limits, spend)
             try:
                 for piece in response.iter_bytes(_PIECE):
                     writer.write(piece)

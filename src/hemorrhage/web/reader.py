@@ -8,6 +8,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from hemorrhage.processes import interrupts_held
 from hemorrhage.web.limits import Limits, RefusedError
 from hemorrhage.web.reading import serve_requests
 
@@ -76,7 +77,8 @@ class ReaderProcess:
         self._process = spawning.Process(
             target=serve_requests, args=(theirs, self._limits, self._secret), name="reader", daemon=True
         )
-        self._process.start()
+        with interrupts_held():
+            self._process.start()
         theirs.close()
         self._connection = ours
         return ours

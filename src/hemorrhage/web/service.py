@@ -47,65 +47,72 @@ class Service:
             reader.start()
         self.network.warm_up()
 
-    def open_upload(self, session: Session) -> tuple[UploadRecord, int]:
-        """Returns a new upload of a session and the bytes it may have; raises RefusedError where there is no room."""
+    def open_upload(self, session: Session) -> UploadRecord:
+        """Returns a new upload of a session; raises RefusedError where it has too many under way."""
         waiting = [one for one in session.uploads.values() if one.state not in ("done", "failed")]
         if len(waiting) >= self.limits.waiting_uploads:
             raise RefusedError(f"{len(waiting)} uploads are being read already; wait for them.", 429)
-        left = self.sessions.bytes_left(session)
         upload = UploadRecord(session.folder)
         upload.folder = session.folder / upload.id
         upload.folder.mkdir(mode=0o700)
         session.uploads[upload.id] = upload
-        return upload, left
+        return upload
+
+    def spend(self, session: Session, upload: UploadRecord, count: int) -> None:
+        """Counts bytes that an upload puts on the disk; raises RefusedError where there is no room for them."""
+        upload.bytes += count
+        self.sessions.spend(session, count)
 
     def drop_upload(self, session: Session, upload: UploadRecord) -> None:
         """Forgets an upload that was not received whole, and removes what there is of it."""
         session.uploads.pop(upload.id, None)
-        shutil.rmtree(upload.folder, ignore_errors=True)
+        self._remove_files(session, upload)
 
-    def count_upload(self, session: Session, upload: UploadRecord) -> None:
-        """Adds to a session's bytes what an upload has put on the disk."""
-        upload.bytes = sum(path.stat().st_size for path in upload.folder.iterdir())
-        session.stored_bytes += upload.bytes
+    def _remove_files(self, session: Session, upload: UploadRecord) -> None:
+        shutil.rmtree(upload.folder, ignore_errors=True)
+        self.sessions.spend(session, -upload.bytes)
+        upload.bytes = 0
 
     def pull(self, session: Session, uid: str) -> UploadRecord:
         """Returns the upload that a study of the PACS becomes; it is received and read in a thread."""
-        upload, left = self.open_upload(session)
-        self.submit(session.owner, lambda: self._pull(session, upload, uid, left))
+        upload = self.open_upload(session)
+        self.submit(session.owner, lambda: self._pull(session, upload, uid))
         return upload
 
-    def _pull(self, session: Session, upload: UploadRecord, uid: str, bytes_left: int) -> None:
+    def _pull(self, session: Session, upload: UploadRecord, uid: str) -> None:
         if self.pacs is None:
             raise RefusedError("This server was started without a PACS.", 404)
         upload.message = f"receiving from {self.pacs.name}"
         try:
-            writer = self.pacs.pull(uid, upload.folder, bytes_left)
-            self.count_upload(session, upload)
+            writer = self.pacs.pull(uid, upload.folder, lambda count: self.spend(session, upload, count))
         except RefusedError as error:
             upload.state, upload.error, upload.message = "failed", str(error), "refused"
+            self._remove_files(session, upload)
             return
         except OSError:
+            upload.state, upload.error = "failed", "The server could not store the study; its disk may be full."
             # The session went, and its folder with it.
             if not session.is_erased:
                 raise
             return
-        self._read(session, upload, _list_received(writer), bytes_left)
+        self._read(session, upload, _list_received(writer))
 
-    def read(self, session: Session, upload: UploadRecord, writer: PartWriter, bytes_left: int) -> None:
+    def read(self, session: Session, upload: UploadRecord, writer: PartWriter) -> None:
         """Begins to read what was received, in turn with other sessions' uploads."""
-        self.submit(session.owner, lambda: self._read(session, upload, _list_received(writer), bytes_left))
+        self.submit(session.owner, lambda: self._read(session, upload, _list_received(writer)))
 
     def submit(self, owner: str, job: Any) -> None:
         """Runs a job in a thread for reading, in turn; a fault of it is said on the terminal by its place alone."""
         self._reading.submit(owner, job).add_done_callback(_say_fault)
 
-    def _read(self, session: Session, upload: UploadRecord, received: list[Received], bytes_left: int) -> None:
+    def _read(self, session: Session, upload: UploadRecord, received: list[Received]) -> None:
         reader = self._readers.get()
         try:
-            Work(session, upload, reader, self.network, self.limits, bytes_left).run(received)
+            Work(session, upload, reader, self.network, self.limits, self.spend).run(received)
         finally:
             self._readers.put(reader)
+            if upload.state == "failed" and not upload.studies:
+                self._remove_files(session, upload)
 
     def export(self, request: dict[str, Any], session: Session) -> bytes:
         """Returns a DICOM export, made by a process of its own: one that reads an upload may be busy for long."""

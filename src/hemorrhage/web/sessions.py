@@ -128,17 +128,16 @@ class Sessions:
         for session in gone:
             _erase(session)
 
-    def bytes_left(self, session: Session) -> int:
-        """Returns how much a session may still store; raises RefusedError where that is nothing."""
+    def spend(self, session: Session, count: int) -> None:
+        """Counts `count` more bytes on the disk, or fewer; raises RefusedError where there is no room for more."""
         with self._turn:
+            session.stored_bytes += count
             stored = sum(one.stored_bytes for one in self._by_key.values())
-        left = min(self._limits.session_bytes - session.stored_bytes, self._limits.stored_bytes - stored)
-        if left <= 0:
-            held = in_words(session.stored_bytes)
-            raise RefusedError(
-                f"This session holds {held} already, or the server is full. Erase what is here first.", 413
-            )
-        return left
+        if count > 0 and session.stored_bytes > self._limits.session_bytes:
+            most = in_words(self._limits.session_bytes)
+            raise RefusedError(f"This session holds {most} already. Erase what is here first.", 413)
+        if count > 0 and stored > self._limits.stored_bytes:
+            raise RefusedError("The server has no more room; others' studies fill it. Try again later.", 503)
 
     def close(self) -> None:
         """Erases every session and the folder."""

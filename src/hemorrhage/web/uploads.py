@@ -1,7 +1,7 @@
 """What becomes of an upload: unpacked, described, sorted, decoded, predicted; each step says how far it is."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ import numpy as np
 
 from hemorrhage.web.facts import Facts
 from hemorrhage.web.heads import Measures, explain_not_head, measure_slice
-from hemorrhage.web.limits import Limits, RefusedError, in_words
+from hemorrhage.web.limits import Limits, RefusedError
 from hemorrhage.web.network import Answer, Network, Series, read_hu, tabulate
 from hemorrhage.web.reader import ReaderProcess
 from hemorrhage.web.records import LeftOut, SeriesRecord, SliceRecord, StudyRecord, UploadRecord, make_id
@@ -41,7 +41,7 @@ class Work:
     reader: ReaderProcess
     network: Network
     limits: Limits
-    bytes_left: int
+    spend: Callable[[Session, UploadRecord, int], None]
 
     def run(self, received: Sequence[Received]) -> None:
         """Reads the files and has the studies predicted; what goes wrong is said in the upload."""
@@ -101,22 +101,15 @@ class Work:
                 files.append(one)
                 folder.rmdir()
                 continue
+            packed = one.path.stat().st_size
             one.path.unlink()
+            unpacked = sum(Path(each["path"]).stat().st_size for each in members if each["path"])
+            self.spend(self.session, self.upload, unpacked - packed)
             files += [Received(each["name"], Path(each["path"])) for each in members if each["path"]]
             for each in members:
                 if not each["path"]:
                     self._leave_out(each["name"], each["why"])
-        self._store(sum(one.path.stat().st_size for one in files) - self.upload.bytes)
         return files
-
-    def _store(self, more_bytes: int) -> None:
-        """Counts what is on the disk; raises RefusedError where it is more than may be."""
-        self.upload.bytes += more_bytes
-        self.session.stored_bytes += more_bytes
-        if self.upload.bytes > self.bytes_left:
-            raise RefusedError(
-                f"This needs {in_words(self.upload.bytes)}, and {in_words(self.bytes_left)} are left.", 413
-            )
 
     def _describe(self, files: Sequence[Received]) -> dict[str, tuple[Received, Facts]]:
         """The facts of each file that is DICOM, by a name of ours that keeps the order of the senders' names."""
@@ -203,7 +196,7 @@ class Work:
             # A process that was killed may have left a part of it.
             out.unlink(missing_ok=True)
             return
-        self._store(_HU_BYTES * rows * columns)
+        self.spend(self.session, self.upload, _HU_BYTES * rows * columns)
         record.hu_path, record.shape = out, (rows, columns)
 
     def _predict(self, study: StudyRecord) -> None:
