@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, StorageState, expect
 
 from hemorrhage.ct.windows import BONE
-from tests.web.browser.conftest import PHONE
+from tests.web.browser.conftest import PHONE, ROOT
 from tests.web.browser.reader import (
     add_files,
     check_pixels,
@@ -86,10 +86,22 @@ def test_a_study_is_read_by_keyboard_alone(page: Page, quiet: Study, picture: Ca
     picture(page, "desk-keyboard")
     page.keyboard.press("?")
     expect(page.locator("#keys-dialog")).to_be_visible()
+    assert read_keys(page) == documented_keys()
     picture(page, "desk-keys")
     page.keyboard.press("Escape")
     tab_to(page, "CSV")
     tab_to(page, "saliency-off")
+
+
+def read_keys(page: Page) -> list[tuple[str, str]]:
+    """Returns the page's list of keys, and what they do."""
+    return list(zip(*[page.locator(f"#keys {part}").all_inner_texts() for part in ("dt", "dd")], strict=True))
+
+
+def documented_keys() -> list[tuple[str, str]]:
+    """Returns the list of keys in the documentation."""
+    rows = re.findall(r"^\| `(.+)` \| (.+) \|$", (ROOT / "docs" / "web.md").read_text(), flags=re.MULTILINE)
+    return [(shown, does) for shown, does in rows]
 
 
 def measure_by_keys(page: Page, study: Study) -> None:

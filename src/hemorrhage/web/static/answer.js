@@ -39,7 +39,7 @@ function buildLabel(label, at, probability) {
 export function sentences(study, about) {
   const calibration = study.calibrated
     ? "Calibrated on slices the network had not seen."
-    : "Not calibrated: it ranks studies, it is no risk.";
+    : "Not calibrated: fit to rank studies by, not to be read as a risk.";
   const network = `Network ${about.run}: ${about.run_words}.`;
   const synthetic = about.synthetic ? ["It has seen no real head. On real heads these numbers mean little."] : [];
   const kind = study.answer ? [KINDS[study.answer_kind] ?? study.answer_kind] : [];

@@ -1,6 +1,6 @@
 // From Hounsfield units to grey, the same arithmetic as hemorrhage.ct.windows.apply_window, rounding included.
 
-/** The windows on the number keys, in HU. Stroke is the wider of the two in use (40/40, 32/8): at 8 HU noise is all. */
+/** The windows on the number keys, in HU. Stroke is the wider of two in use: 32/8 hardly exceeds the noise. */
 export const PRESETS = [
   { name: "Brain", center: 40, width: 80 },
   { name: "Subdural", center: 80, width: 200 },

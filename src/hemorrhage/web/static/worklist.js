@@ -75,7 +75,8 @@ function describe(row) {
   if (row.state === "reading") return "reading its slices";
   if (row.state === "predicting") return `predicting ${row.done} of ${row.total}`;
   const [label, probability] = row.answer ? ranked(row.answer)[0] : [];
-  return label ? `${slices} · ${label} ${percent(probability)}` : slices;
+  // The number stays with its sign where the line breaks.
+  return label ? `${slices} · ${label} ${percent(probability).replace(" ", "\u00a0")}` : slices;
 }
 
 function share(row) {
