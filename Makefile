@@ -14,6 +14,8 @@ WHAT ?= series
 SLICE ?= ID_0a1b2c3d4
 EXPLAINED ?= explained.png
 ANSWERS ?= $(INPUT)/stage_2_test_answers.csv
+# The run behind the page of serve; @phantom ships.
+PAGE_RUN ?= @phantom
 # More flags for the verb, such as ARGS="--epochs 2 --size 128".
 ARGS ?=
 # Kaggle: the kernel of push, the name there, and DRY=1 to see what would be sent. A shell has a USER of its own, which
@@ -27,7 +29,7 @@ HEMORRHAGE := .venv/bin/hemorrhage
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-quick phantom audit headers prepare merge lr-find train predict probe series select blend calibrate studies explain submit report show score kaggle-dataset push upload download kernels test-kernels bench bench-size bench-table bench-gpu bench-backbones realism spectra transfer saliency pictures ladder craft ship check format test clean
+.PHONY: help setup demo demo-quick phantom audit headers prepare merge lr-find train predict probe series select blend calibrate studies explain submit report show score serve test-web kaggle-dataset push upload download kernels test-kernels bench bench-size bench-table bench-gpu bench-page bench-backbones realism spectra transfer saliency pictures ladder craft ship check format test clean
 
 help: ## this list
 	@echo "Intracranial hemorrhage in head CT: from DICOM to submission.csv. Not for clinical use."
@@ -104,6 +106,12 @@ show: $(READY) ## write a contact sheet of INPUT as PNG (WHAT=batch, series or l
 score: $(READY) ## score RUN's submission against ANSWERS
 	@$(HEMORRHAGE) score submissions/$(RUN)/submission.csv $(ANSWERS) $(ARGS)
 
+serve: $(READY) ## serve a page where a study is dropped and read (PAGE_RUN=@phantom; research use only)
+	@$(HEMORRHAGE) serve --run $(PAGE_RUN) $(ARGS)
+
+test-web: $(READY) ## the page in a real browser, and against a PACS (Debian: chromium, orthanc, orthanc-dicomweb)
+	$(PYTHON) -m pytest tests/web/check_*.py $(wildcard tests/web/browser/check_*.py)
+
 kaggle-dataset: $(READY) ## build the folder of wheels that notebooks install from (USER=name, DRY=1)
 	@$(PYTHON) -m hemorrhage.kaggle dataset $(KAGGLE_USER) $(KAGGLE_FLAGS)
 
@@ -133,6 +141,9 @@ bench-table: $(READY) ## seconds and memory of every step over the whole label t
 
 bench-gpu: $(READY) ## a training step on a GPU alone and fed from a store, over batch sizes (flags: ARGS)
 	$(PYTHON) -m tests.bench.gpu $(ARGS)
+
+bench-page: $(READY) ## seconds from files to answers on the page, and whether it answers meanwhile
+	$(PYTHON) -m tests.bench.page
 
 bench-backbones: $(READY) ## parameters, FLOPs and images a second of every network (flags: ARGS)
 	$(PYTHON) -m tests.bench.backbones $(ARGS)

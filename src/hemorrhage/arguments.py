@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from hemorrhage import __version__
 from hemorrhage.arguments_data import add_audit, add_input, add_merge, add_phantom, add_prepare, add_verb
-from hemorrhage.arguments_look import add_explain, add_report, add_show
+from hemorrhage.arguments_look import add_explain, add_report, add_serve, add_show
 from hemorrhage.models.names import MODEL_NAMES
 
 NOT_CLINICAL = "Research use only, not for clinical decisions."
@@ -308,5 +308,6 @@ _ADDERS = (
     _add_score,
     add_report,
     add_show,
+    add_serve,
     _add_demo,
 )

@@ -59,6 +59,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "studies": verbs_runs.call_studies,
     "headers": verbs_data.call_headers,
     "explain": verbs_look.call_explain,
+    "serve": verbs_look.call_serve,
     "submit": verbs_runs.call_submit,
     "score": verbs_runs.call_score,
     "report": verbs_look.call_report,

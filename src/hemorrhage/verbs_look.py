@@ -1,6 +1,7 @@
 """What the verbs that show what a run sees, and what it makes of a data set, are called with."""
 
 import argparse
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,21 @@ _FLAGS_OF = {
     "label": ("label", "count"),
 }
 """Which flags say something to each kind of sheet: another is refused, not forgotten."""
+_WEB_PACKAGES = ("fastapi", "uvicorn", "python_multipart", "highdicom", "httpx")
+
+
+def call_serve(options: argparse.Namespace) -> int:
+    """Serves the page until it is stopped."""
+    missing = [name.replace("_", "-") for name in _WEB_PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise HemorrhageError(
+            f"The page needs {', '.join(missing)}. Install what is missing: pip install 'hemorrhage[web]'."
+        )
+    load_keras_quietly()
+    from hemorrhage.web.serve import Address, serve
+
+    serve(options.run, Address(options.host, options.port), options.pacs, open_console())
+    return 0
 
 
 def call_explain(options: argparse.Namespace) -> int:

@@ -1,12 +1,14 @@
 """From a DICOM file to Hounsfield units and the header facts that this project needs."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
 import pydicom
+from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileDataset
 from pydicom.pixels import pixel_array
@@ -141,6 +143,18 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     return header
 
 
+def read_texts(path: str | os.PathLike[str], keywords: Sequence[str]) -> dict[str, str]:
+    """Returns what the file says under `keywords`, as text; what is missing or empty is left out.
+
+    Of pixels it says "here" and decodes nothing. Any modality is read; raises DicomError for a file that is no DICOM,
+    damaged, or compressed in a way that is not allowed.
+    """
+    path = Path(path)
+    dataset = _read_dataset(path, defer_size=_DEFER_BYTES, tags=[*keywords])
+    texts = {keyword: _whole_text(path, dataset, keyword) for keyword in keywords if keyword in dataset}
+    return {keyword: text for keyword, text in texts.items() if text}
+
+
 def to_hounsfield(raw: np.ndarray, header: Header) -> np.ndarray:
     """Returns HU of stored values: integer H x W in, int16 H x W out, held at the ends of int16.
 
@@ -175,13 +189,15 @@ _DEFER_BYTES = 4096
 _PIXEL_DATA = 0x7FE00010
 
 
-def _read_dataset(path: Path, defer_size: int | None = None) -> FileDataset:
+def _read_dataset(
+    path: Path, defer_size: int | None = None, tags: Sequence[str] = tuple(_TAGS_WITH_PIXELS)
+) -> FileDataset:
     syntax = _read_transfer_syntax(path)
     if syntax not in NATIVE_SYNTAXES | COMPRESSED_SYNTAXES:
         allowed = ", ".join(sorted(UID(uid).name for uid in NATIVE_SYNTAXES | COMPRESSED_SYNTAXES))
         raise DicomError(path, f"its transfer syntax {syntax.name} is not allowed; expected one of: {allowed}.")
     try:
-        return pydicom.dcmread(path, specific_tags=_TAGS_WITH_PIXELS, defer_size=defer_size)
+        return pydicom.dcmread(path, specific_tags=[*tags], defer_size=defer_size)
     except Exception as error:  # noqa: BLE001 - pydicom raises whatever a damaged byte leads to; all of it means unreadable
         _fail_unreadable(path, error)
 
@@ -239,6 +255,19 @@ def _text(dataset: FileDataset, keyword: str) -> str | None:
     value = element.value if element is not None else None
     text = value.decode("latin-1") if isinstance(value, bytes) else str(value if value is not None else "")
     return text.strip(" \0") or None
+
+
+def _whole_text(path: Path, dataset: FileDataset, keyword: str) -> str | None:
+    if keyword == "PixelData":
+        return "here"
+    if dictionary_VR(keyword) == "US":
+        return str(_integer(path, dataset, keyword))
+    text = _text(dataset, keyword)
+    try:
+        # _text takes each byte for a letter; most files that hold others than Latin ones say them in UTF-8.
+        return text.encode("latin-1").decode("utf-8") if text else None
+    except UnicodeError:
+        return text
 
 
 def _numbers(path: Path, dataset: FileDataset, keyword: str) -> tuple[float, ...]:
