@@ -28,7 +28,7 @@ HEMORRHAGE := .venv/bin/hemorrhage
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-quick phantom audit headers prepare merge lr-find train predict probe series select blend calibrate studies explain submit score serve test-web kaggle-dataset push upload download kernels test-kernels bench bench-size bench-table bench-gpu bench-backbones realism spectra transfer saliency pictures ladder craft ship check format test clean
+.PHONY: help setup demo demo-quick phantom audit headers prepare merge lr-find train predict probe series select blend calibrate studies explain submit score serve test-web kaggle-dataset push upload download kernels test-kernels bench bench-size bench-table bench-gpu bench-page bench-backbones realism spectra transfer saliency pictures ladder craft ship check format test clean
 
 help: ## this list
 	@echo "Intracranial hemorrhage in head CT: from DICOM to submission.csv. Not for clinical use."
@@ -134,6 +134,9 @@ bench-table: $(READY) ## seconds and memory of every step over the whole label t
 
 bench-gpu: $(READY) ## a training step on a GPU alone and fed from a store, over batch sizes (flags: ARGS)
 	$(PYTHON) -m tests.bench.gpu $(ARGS)
+
+bench-page: $(READY) ## seconds from files to answers on the page, and whether it answers meanwhile
+	$(PYTHON) -m tests.bench.page
 
 bench-backbones: $(READY) ## parameters, FLOPs and images a second of every network (flags: ARGS)
 	$(PYTHON) -m tests.bench.backbones $(ARGS)

@@ -237,7 +237,10 @@ def _keep(table: pd.DataFrame, probabilities: np.ndarray | None = None) -> pd.Da
 
 
 def compare(folder: Path) -> list[dict[str, object]]:
-    """Returns a row a rung: its weighted log loss and the paired difference to the rung before, with intervals."""
+    """Returns a row a rung: its weighted log loss and the paired difference to the rung before, with intervals.
+
+    The first rung has None for these.
+    """
     truth = read_table(folder / "truth.parquet").set_index("image_id")[list(LABELS)]
     rows: list[dict[str, object]] = []
     before: np.ndarray | None = None
@@ -246,14 +249,20 @@ def compare(folder: Path) -> list[dict[str, object]]:
         patients = table["patient_id"].to_numpy().astype(str)
         losses = slice_losses(truth.loc[table["image_id"]].to_numpy(), table[list(LABELS)].to_numpy())
         low, high = bootstrap_interval(patients, lambda drawn, each=losses: float(each[drawn].mean()))
-        row = {"rung": path.stem.partition("-")[2], "loss": float(losses.mean()), "low": low, "high": high}
+        row: dict[str, object] = {"rung": path.stem.partition("-")[2]} | _round(loss=losses.mean(), low=low, high=high)
+        row |= dict.fromkeys(("difference", "difference_low", "difference_high"))
         if before is not None:
             apart = losses - before
             low, high = bootstrap_interval(patients, lambda drawn, each=apart: float(each[drawn].mean()))
-            row |= {"difference": float(apart.mean()), "difference_low": low, "difference_high": high}
+            row |= _round(difference=apart.mean(), difference_low=low, difference_high=high)
         rows.append(row)
         before = losses
     return rows
+
+
+def _round(**figures: float) -> dict[str, float]:
+    # The last digits are the machine's: without them the same predictions write the same file anywhere.
+    return {name: round(float(figure), 10) for name, figure in figures.items()}
 
 
 def slice_losses(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
@@ -272,7 +281,7 @@ def print_table(rungs: Sequence[dict[str, object]]) -> None:
 def format_row(row: dict[str, object]) -> str:
     """Returns a rung as a row of the table in docs/score.md."""
     cells = [f"{row['rung']}", f"{row['loss']:.5f}", f"{row['low']:.3f} to {row['high']:.3f}"]
-    if "difference" in row:
+    if row["difference"] is not None:
         cells += [f"{row['difference']:+.5f}", f"{row['difference_low']:+.5f} to {row['difference_high']:+.5f}"]
     return "| " + " | ".join(cells + [""] * (5 - len(cells))) + " |"
 

@@ -72,9 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     table = measure_cases(cases, maps, probabilities, options.tolerance_mm)
     print(
         f"{len(cases)} slices with blood of {table['patient_id'].nunique()} patients, {options.run}, a hit within "
-        f"{options.tolerance_mm:g} mm; 95 % by patient\n\n{format_table(table)}\n"
+        f"{options.tolerance_mm:g} mm; 95 % by patient\n\n{format_tables(table)}\n"
     )
-    print(f"Where the label's probability is {_SURE} or more:\n\n{format_table(table[table['probability'] >= _SURE])}")
+    print(f"Where the label's probability is {_SURE} or more:\n\n{format_tables(table[table['probability'] >= _SURE])}")
     draw_sheet(options.picture, cases, maps, table)
     return 0
 
@@ -189,31 +189,50 @@ def _measure_without_map(case: Case, mask: np.ndarray, tolerance_mm: float) -> l
     ]
 
 
-def format_table(table: pd.DataFrame) -> str:
-    """Returns a Markdown table: hits and lift of every way of pointing, by label."""
-    lines = ["| label | by | lesions (patients) | hits | inside / area | empty |", "|---|---|---|---|---|---|"]
+def format_tables(table: pd.DataFrame) -> str:
+    """Returns Markdown tables of hits and of shares over areas, a label a row, and of how many maps are empty."""
+    hits = _format(table, "hits", lambda rows, times: (times * rows["hit"]).sum() / times.sum())
+    shares = _format(
+        table,
+        "inside/area",
+        lambda rows, times: (times * rows["inside"]).sum(skipna=False) / (times * rows["area"]).sum(),
+    )
+    empty = _format(table, "empty", lambda rows, times: (times * rows["empty"]).sum() / times.sum(), intervals=())
+    return f"{hits}\n\n{shares}\n\n{empty}"
+
+
+def _format(
+    table: pd.DataFrame,
+    what: str,
+    measure: Callable[[pd.DataFrame, np.ndarray], float],
+    intervals: Sequence[str] = METHODS,
+) -> str:
+    ways = (*METHODS, *CONTROLS)
+    lines = [f"| {what} | lesions (patients) | {' | '.join(ways)} |", "|---" * (len(ways) + 2) + "|"]
     for label in LABELS:
-        for name in (*METHODS, *CONTROLS):
-            own = table[(table["label"] == label) & (table["by"] == name)]
-            if len(own):
-                lines.append(f"| {label} | {name} | {len(own)} ({own['patient_id'].nunique()}) | {_describe(own)} |")
+        own = table[table["label"] == label]
+        if own.empty:
+            continue
+        cells = [_format_cell(own[own["by"] == way], measure, way in intervals) for way in ways]
+        lesions = f"{own['case'].nunique()} ({own['patient_id'].nunique()})"
+        lines.append(f"| {label} | {lesions} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _describe(own: pd.DataFrame) -> str:
-    hit, inside, area = (own[key].to_numpy() for key in ("hit", "inside", "area"))
-
-    def measure(times: np.ndarray) -> np.ndarray:
-        return np.array([(times * hit).sum() / times.sum(), (times * inside).sum() / (times * area).sum()])
-
-    hits, lift = measure(np.ones(len(own)))
-    (low, high), (lift_low, lift_high) = bootstrap_intervals(own["patient_id"].to_numpy(), measure)
-    lifted = "-" if np.isnan(lift) else f"{lift:.1f} ({lift_low:.1f} to {lift_high:.1f})"
-    return f"{hits:.2f} ({low:.2f} to {high:.2f}) | {lifted} | {own['empty'].mean():.2f}"
+def _format_cell(rows: pd.DataFrame, measure: Callable[[pd.DataFrame, np.ndarray], float], with_interval: bool) -> str:
+    value = measure(rows, np.ones(len(rows)))
+    if np.isnan(value):
+        return "-"
+    if not with_interval:
+        return f"{value:.2f}"
+    ((low, high),) = bootstrap_intervals(
+        rows["patient_id"].to_numpy(), lambda times: np.array([measure(rows, times)]), rounds=500
+    )
+    return f"{value:.2f} ({low:.2f} to {high:.2f})"
 
 
 def draw_sheet(path: Path, cases: Sequence[Case], maps: Mapping[str, np.ndarray], table: pd.DataFrame) -> None:
-    """Writes a row for each subtype: the surest lesion that grad-cam hits, the surest that it misses, and their maps."""
+    """Writes a row for each subtype: the surest lesion that grad-cam hits, the surest that it misses, with maps."""
     columns = ("lesion", *METHODS, "random 1")
     figure = Figure(figsize=(1.25 * 2 * len(columns), 1.38 * len(SUBTYPES) + 0.9), layout="constrained")
     figure.suptitle(

@@ -30,7 +30,7 @@ def test_rungs_are_compared_with_the_rung_before(tmp_path: Path, capsys: pytest.
         write_table(tmp_path / "rungs" / f"{place}-{name}.parquet", keys.join(pd.DataFrame(said, columns=list(LABELS))))
     prior, better = compare(tmp_path)
     assert prior["loss"] == pytest.approx(np.log(2))
-    assert "difference" not in prior
+    assert [prior[key] for key in ("difference", "difference_low", "difference_high")] == [None] * 3
     assert better["difference"] == pytest.approx(np.log(0.5) - np.log(0.75))
     assert better["difference_low"] == pytest.approx(better["difference_high"])
     print_table([prior, better])

@@ -173,9 +173,17 @@ def test_runs_of_other_folds_do_not_go_together(data_folder: Path, folded: Run, 
         train_series(["all", "first"], "second", QUICK, SILENT)
 
 
-def test_a_member_trained_anew_on_other_folds_is_refused(data_folder: Path, folded: Run) -> None:
+def test_a_member_trained_anew_is_refused_on_the_same_folds_too(data_folder: Path, folded: Run) -> None:
     train_series(["all"], "second", QUICK, SILENT)
     blend_runs("mixed", ["all", "second"], "mean", SILENT)
+    select_part("part", "all", "0", None, None)
+    network = folded.fold(0).model_path(1)
+    kept = network.read_bytes()
+    shutil.copy(folded.fold(1).model_path(1), network)
+    for name in ("second", "mixed", "part"):
+        with pytest.raises(HemorrhageError, match=r"trained (or made )?anew since"):
+            predict(name, data_folder, None, None, SILENT)
+    network.write_bytes(kept)
     table = read_folds(folded)
     table.assign(fold=1 - table["fold"]).to_parquet(folded.folds_path)
     for name in ("second", "mixed"):
@@ -183,10 +191,26 @@ def test_a_member_trained_anew_on_other_folds_is_refused(data_folder: Path, fold
             predict(name, data_folder, None, None, SILENT)
 
 
-def test_a_lost_series_model_is_said(data_folder: Path, folded: Run) -> None:
+def test_a_lost_series_model_and_a_damaged_description_are_said(data_folder: Path, folded: Run) -> None:
     run = train_series(["all"], "second", QUICK, SILENT)
     run.series_path(1).unlink()
     with pytest.raises(HemorrhageError, match="expected the series model of fold 1"):
+        predict("second", data_folder, None, None, SILENT)
+    described = read_object(run.series_json_path, "")
+    broken = {"sigmas_mm": [0.0] * 6, "weights": [[1.0, 0.0]] * 6}
+    for damage, message in (
+        ({"mixtures": [1]}, "expected the mixture of fold 0, received None"),
+        ({"mixtures": {"0": {"weights": []}}}, "expected the mixture of fold 0, received KeyError 'sigmas_mm'"),
+        ({"mixtures": {"0": broken}}, r"received sigmas and weights of the shapes \(\(6,\), \(6, 2\)\)"),
+        ({"settings": None}, "expected settings, found none"),
+        ({"networks": {}}, r"series.json: expected a hash of the networks of each of all, received \{\}"),
+    ):
+        write_json(run.series_json_path, described | damage)
+        with pytest.raises(HemorrhageError, match=f"{message}.*Run 'hemorrhage series' again"):
+            predict("second", data_folder, None, None, SILENT)
+    write_json(run.series_json_path, described)
+    pd.DataFrame({"image_id": ["ID_1"], "fold": ["0"]}).to_parquet(run.stage_folds_path)
+    with pytest.raises(HemorrhageError, match=r"stage_folds.parquet: expected image_id and, in whole numbers, fold"):
         predict("second", data_folder, None, None, SILENT)
 
 

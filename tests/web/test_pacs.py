@@ -64,7 +64,9 @@ def test_studies_are_listed_without_their_patients(answering: Callable[[Answer],
     first, second = pacs.list_studies("20260101", "")
     assert (first.uid, second.uid) == ("1.2.4", "1.2.3")
     assert (second.date, second.description, second.modalities, second.series) == ("20260102", "Head", "CT, SR", 2)
-    assert asked == ["/dicom-web/studies?limit=200&StudyDate=20260101-&includefield=00081030%2C00080061%2C00201206"]
+    assert asked == [
+        "/dicom-web/studies?limit=200&StudyDate=20260101-&includefield=00081030&includefield=00080061&includefield=00201206"
+    ]
 
 
 def test_days_that_are_none_are_not_sent_on(answering: Callable[[Answer], tuple[Pacs, list[str]]]) -> None:

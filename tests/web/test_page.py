@@ -3,6 +3,8 @@
 import csv
 import gzip
 import io
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -229,9 +231,15 @@ def test_csv_has_every_slice_and_the_warning_and_no_patient(client: TestClient, 
     assert "secret" not in answer.text.lower()
 
 
-def test_reports_are_read_back_with_the_patient_and_the_answers(client: TestClient, shown: dict[str, Any]) -> None:
+def test_reports_are_read_back_with_the_patient_and_the_answers(
+    client: TestClient, shown: dict[str, Any], tmp_path: Path
+) -> None:
     content = client.get(f"/api/studies/{shown['study']}/export.sr.dcm").content
     report = pydicom.dcmread(io.BytesIO(content))
+    if program := shutil.which("dsrdump"):
+        (tmp_path / "report.dcm").write_bytes(content)
+        dumped = subprocess.run([program, str(tmp_path / "report.dcm")], capture_output=True, text=True, check=True)
+        assert (dumped.stderr, dumped.stdout.count("Probability of hemorrhage, any")) == ("", 6)
     assert (report.Modality, report.PatientID, str(report.PatientName)) == ("SR", "SECRET-ID", "Secret^Name")
     assert (report.StudyInstanceUID, report.SeriesDescription, report.VerificationFlag) == (
         "1.2.3",

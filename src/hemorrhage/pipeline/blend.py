@@ -16,13 +16,12 @@ from hemorrhage.files import read_json, read_object, write_json
 from hemorrhage.pipeline.checked_tables import read_predictions, require_known
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.making import making
-from hemorrhage.pipeline.membership import find_members
+from hemorrhage.pipeline.membership import describe_members, find_members
 from hemorrhage.pipeline.predictions import fill_predictions
 from hemorrhage.pipeline.predictors import Opener, Predictor
 from hemorrhage.pipeline.runs import (
     Run,
     find_run,
-    hash_folds,
     read_labelled_folds,
     require_own,
     require_same_folds,
@@ -74,9 +73,8 @@ def _blend_into(made: Run, runs: Sequence[Run], how: str, console: Console) -> N
     write_table(made.out_of_fold_path, blend_tables(tables, recipe))
     if all(one.test_path.is_file() for one in runs):
         write_table(made.test_path, blend_tables(align_whole([one.test_path for one in runs]), recipe))
-    description = {"runs": [one.folder.name for one in runs], "how": how, "folds_hash": hash_folds(runs[0])}
     weights = None if recipe.weights is None else recipe.weights.tolist()
-    write_json(made.blend_json_path, description | {"weights": weights})
+    write_json(made.blend_json_path, describe_members(runs) | {"how": how, "weights": weights})
 
 
 def read_held_out(run: Run, folds: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,6 @@
-"""One run is one folder under submissions/: what it was told, what it learned, what it predicted."""
+"""Runs by name, and what their files say: what one was told, what it learned, which networks it predicts with."""
 
 import hashlib
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,127 +15,12 @@ from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_json, read_object
 from hemorrhage.pipeline.checked_tables import read_fold_table
 from hemorrhage.pipeline.config import ALL_FOLDS, Config, config_from_json
+from hemorrhage.pipeline.run_folder import Run
 
 SUBMISSIONS = Path("submissions")
 _LONGEST_NAME = 100
 SHIPPED = Path(hemorrhage.__file__).parent / "shipped"
 """The runs that come with the package: their names begin with an @, and nothing is written into them."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """The folder of a run, or of one fold of it, and the names of the files in it."""
-
-    folder: Path
-
-    @property
-    def config_path(self) -> Path:
-        return self.folder / "config.json"
-
-    @property
-    def environment_path(self) -> Path:
-        return self.folder / "environment.json"
-
-    @property
-    def training_path(self) -> Path:
-        return self.folder / "training.json"
-
-    @property
-    def folds_path(self) -> Path:
-        return self.folder / "folds.parquet"
-
-    @property
-    def unreadable_path(self) -> Path:
-        return self.folder / "unreadable.csv"
-
-    @property
-    def history_path(self) -> Path:
-        return self.folder / "history.csv"
-
-    @property
-    def tensorboard_folder(self) -> Path:
-        return self.folder / "tensorboard"
-
-    @property
-    def out_of_fold_path(self) -> Path:
-        return self.folder / "out_of_fold.parquet"
-
-    @property
-    def test_path(self) -> Path:
-        return self.folder / "test.parquet"
-
-    @property
-    def calibration_path(self) -> Path:
-        return self.folder / "calibration.json"
-
-    @property
-    def reliability_path(self) -> Path:
-        return self.folder / "reliability.png"
-
-    @property
-    def studies_path(self) -> Path:
-        return self.folder / "studies.csv"
-
-    @property
-    def studies_json_path(self) -> Path:
-        return self.folder / "studies.json"
-
-    @property
-    def series_json_path(self) -> Path:
-        """Describes a run of second stages; there is no config.json beside it."""
-        return self.folder / "series.json"
-
-    @property
-    def stage_folds_path(self) -> Path:
-        """For each held-out slice of the runs below the fold whose series model answers for it."""
-        return self.folder / "stage_folds.parquet"
-
-    @property
-    def blend_json_path(self) -> Path:
-        """Describes a run made of other runs; there is no config.json beside it."""
-        return self.folder / "blend.json"
-
-    @property
-    def select_json_path(self) -> Path:
-        """Describes a run that is a part of another; there is no config.json beside it."""
-        return self.folder / "select.json"
-
-    @property
-    def kind(self) -> str | None:
-        """The verb that made the run in the folder, None where there is none."""
-        paths = (self.config_path, self.series_json_path, self.blend_json_path, self.select_json_path)
-        verbs = zip(("train", "series", "blend", "select"), paths, strict=True)
-        return next((verb for verb, path in verbs if path.is_file()), None)
-
-    @property
-    def is_there(self) -> bool:
-        """Whether the folder holds a run of any kind."""
-        return self.kind is not None
-
-    def series_path(self, fold: int) -> Path:
-        return self.folder / "models" / f"series-{fold:03d}.keras"
-
-    @property
-    def submission_path(self) -> Path:
-        return self.folder / "submission.csv"
-
-    def model_path(self, epoch: int) -> Path:
-        return self.folder / "models" / f"epoch-{epoch:03d}.keras"
-
-    def validation_path(self, epoch: int) -> Path:
-        return self.folder / "validation" / f"epoch-{epoch:03d}.parquet"
-
-    @classmethod
-    def nowhere(cls) -> "Run":
-        """Returns a run that has no folder, and so nothing in it."""
-        return cls(Path(os.devnull))
-
-    def fold(self, fold: int) -> "Run":
-        return Run(self.folder / f"fold-{fold}")
-
-    def saved_epochs(self) -> list[int]:
-        """Returns the epochs, from 1, whose model is here, in order."""
-        return sorted(int(path.stem.removeprefix("epoch-")) for path in self.folder.glob("models/epoch-*.keras"))
 
 
 def find_run(name: str) -> Run:
@@ -181,9 +65,13 @@ def require_trained(run: Run) -> Run:
 
 def list_members(run: Run) -> list[str]:
     """Returns the names of the runs that one of 'series', 'blend' or 'select' was made of."""
-    path = {"series": run.series_json_path, "blend": run.blend_json_path}.get(run.kind or "", run.select_json_path)
-    described = read_object(path, f"Run 'hemorrhage {run.kind}' again.")
+    described = read_object(describing_path(run), f"Run 'hemorrhage {run.kind}' again.")
     return [str(name) for name in described.get("runs", [described.get("run")])]
+
+
+def describing_path(run: Run) -> Path:
+    """Returns the file that says of which others a run of 'series', 'blend' or 'select' was made."""
+    return {"series": run.series_json_path, "blend": run.blend_json_path}.get(run.kind or "", run.select_json_path)
 
 
 def hash_folds(run: Run) -> str:
@@ -270,7 +158,35 @@ def read_selection(run: Run) -> Selection:
         raise HemorrhageError(
             f"{of.folder}: it is another run, or of other folds, than {run.folder} was made of. {again}"
         )
+    if hash_selection(chosen) != described.get("networks_hash"):
+        raise HemorrhageError(f"{of.folder}: it was trained anew since {run.folder} was made of it. {again}")
     return chosen
+
+
+def hash_selection(chosen: Selection) -> str:
+    """Returns a hash of the files of the networks that predict, 32 hex digits; errors as in require_epochs."""
+    config = read_config(chosen.run)
+    member_of = dict(zip(fold_numbers(config), members(chosen.run, config), strict=True))
+    epochs_of = {fold: require_epochs(member_of[fold], chosen.epochs) for fold in chosen.folds}
+    return _hash_files([member_of[fold].model_path(epoch) for fold, epochs in epochs_of.items() for epoch, _ in epochs])
+
+
+def hash_networks(run: Run) -> str:
+    """Returns a hash of what a run predicts with, 32 hex digits: by it one that was trained or made anew is known.
+
+    It is of the run's networks; of a run made of others of the file that says of which, and of its series models.
+    """
+    if run.kind == "train":
+        return hash_selection(read_selection(run))
+    return _hash_files([describing_path(run), *sorted(run.folder.glob("models/series-*.keras"))])
+
+
+def _hash_files(paths: Sequence[Path]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for path in paths:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, hashlib.blake2b).digest())
+    return digest.hexdigest()
 
 
 def fold_numbers(config: Config) -> list[int]:

@@ -1,7 +1,8 @@
 """What a second stage is given of slices, and what it makes of them; nothing is read or written here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -147,6 +148,19 @@ class Mixture:
 
     def to_json(self) -> dict[str, list[object]]:
         return {"sigmas_mm": self.sigmas_mm.tolist(), "weights": self.weights.tolist()}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Mixture":
+        """Returns what to_json described; raises ValueError where it is damaged."""
+        try:
+            sigmas_mm = np.array(value["sigmas_mm"], dtype=np.float64)
+            weights = np.array(value["weights"], dtype=np.float64)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{type(error).__name__} {error}") from error
+        shapes = (sigmas_mm.shape, weights.shape)
+        if shapes != ((len(LABELS),), (len(LABELS), len(PARTS))) or not np.all(np.append(sigmas_mm, weights) >= 0):
+            raise ValueError(f"sigmas and weights of the shapes {shapes}, or some that are below 0 or no number")
+        return cls(sigmas_mm, weights)
 
 
 def fit_mixture(

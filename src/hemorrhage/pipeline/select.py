@@ -18,6 +18,7 @@ from hemorrhage.pipeline.runs import (
     find_run,
     fold_numbers,
     hash_folds,
+    hash_selection,
     list_members,
     members,
     read_config,
@@ -66,6 +67,7 @@ def describe_selection(chosen: Selection) -> dict[str, object]:
         "epochs": {str(epoch): weight for epoch, weight in chosen.epochs},
         "tta": chosen.tta,
         "folds_hash": hash_folds(chosen.run),
+        "networks_hash": hash_selection(chosen),
     }
 
 

@@ -28,11 +28,11 @@ from hemorrhage.pipeline.checked_tables import read_predictions, require_known
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.embeddings import read_embeddings, require_embeddings
 from hemorrhage.pipeline.making import making
+from hemorrhage.pipeline.membership import describe_members
 from hemorrhage.pipeline.predictions import fill_predictions
 from hemorrhage.pipeline.runs import (
     Run,
     find_run,
-    hash_folds,
     read_folds,
     read_labelled_folds,
     read_selection,
@@ -129,8 +129,8 @@ def _train_into(made: Run, runs: Sequence[Run], config: SeriesConfig, console: C
     if tested:
         values = np.mean([each.mix(one) for each, one in zip(tested, mixtures.values(), strict=True)], axis=0)
         _write_answers(made.test_path, runs[0].test_path, tested[0].table, values)
-    # Last, since by it a folder counts as a made.
-    description: dict[str, object] = {"runs": [one.folder.name for one in runs], "folds_hash": hash_folds(runs[0])}
+    # Last, since by it a folder counts as made.
+    description = describe_members(runs)
     if config.on == "embeddings":
         description["tta"] = ",".join(require_embeddings(runs[0], read_selection(runs[0]).folds)[0].views)
     kept = {str(fold): mixture.to_json() for fold, mixture in mixtures.items()}

@@ -12,6 +12,7 @@ from hemorrhage.errors import HemorrhageError
 from hemorrhage.files import read_object
 from hemorrhage.models.weights import read_model
 from hemorrhage.pipeline.blend import align
+from hemorrhage.pipeline.checked_tables import require_ids
 from hemorrhage.pipeline.console import Console
 from hemorrhage.pipeline.membership import find_members
 from hemorrhage.pipeline.predictions import average_predictions, build_empty, fill_predictions
@@ -19,6 +20,8 @@ from hemorrhage.pipeline.predictors import NetworkPredictor, Opener, open_networ
 from hemorrhage.pipeline.runs import Run
 from hemorrhage.pipeline.second_stage import Mixture, Seen, SeriesConfig, Stage, see_predictions
 from hemorrhage.pipeline.settings import convert_settings
+
+_AGAIN = "Run 'hemorrhage series' again."
 
 
 @dataclass(frozen=True)
@@ -74,14 +77,13 @@ def open_series(run: Run, tta: str | None, console: Console) -> SeriesPredictor:
 
     Without `tta` a second stage on embeddings gets the views that it learned from, any other those of its runs.
     """
-    again = "Run 'hemorrhage series' again."
-    described = read_object(run.series_json_path, again)
+    described = read_object(run.series_json_path, _AGAIN)
     members = find_members(run, described, run.series_json_path, "series")
-    kept = read_table(run.stage_folds_path).set_index("image_id")["fold"]
+    kept = _read_stage_folds(run)
     stages = {int(fold): _read_stage(run, described, int(fold)) for fold in sorted(kept.unique())}
     settings = described.get("settings")
     if not isinstance(settings, dict):
-        raise HemorrhageError(f"{run.series_json_path}: expected settings, found none. {again}")
+        raise HemorrhageError(f"{run.series_json_path}: expected settings, found none. {_AGAIN}")
     config = SeriesConfig(**convert_settings(SeriesConfig, settings))
     views = tta if tta is not None else described.get("tta")
     return SeriesPredictor([open_networks(one, views, console) for one in members], stages, kept, config)
@@ -90,15 +92,30 @@ def open_series(run: Run, tta: str | None, console: Console) -> SeriesPredictor:
 def _read_stage(run: Run, described: Mapping[str, Any], fold: int) -> Stage:
     path = run.series_path(fold)
     if not path.is_file():
-        raise HemorrhageError(f"{path}: expected the series model of fold {fold}, found none. Run 'series' again.")
+        raise HemorrhageError(f"{path}: expected the series model of fold {fold}, found none. {_AGAIN}")
     return Stage(read_model(path), _read_mixture(run, described, fold))
 
 
-def _read_mixture(run: Run, described: Mapping[str, Any], fold: int) -> Mixture:
-    found = described.get("mixtures", {}).get(str(fold))
-    if found is None:
+def _read_stage_folds(run: Run) -> pd.Series:
+    path = run.stage_folds_path
+    table = read_table(path)
+    if not {"image_id", "fold"} <= set(table) or not pd.api.types.is_integer_dtype(table["fold"]) or table.empty:
         raise HemorrhageError(
-            f"{run.series_json_path}: expected the mixture of fold {fold}, found none: an older version wrote it. "
-            "Run 'hemorrhage series' again."
+            f"{path}: expected image_id and, in whole numbers, fold, received {len(table)} rows of "
+            f"{', '.join(map(str, table.columns[:8]))}. {_AGAIN}"
         )
-    return Mixture(np.array(found["sigmas_mm"]), np.array(found["weights"]))
+    require_ids(path, table["image_id"], _AGAIN)
+    return table.set_index("image_id")["fold"]
+
+
+def _read_mixture(run: Run, described: Mapping[str, Any], fold: int) -> Mixture:
+    mixtures = described.get("mixtures")
+    found = mixtures.get(str(fold)) if isinstance(mixtures, dict) else None
+    try:
+        if not isinstance(found, dict):
+            raise ValueError(f"{found!r}")
+        return Mixture.from_json(found)
+    except ValueError as error:
+        raise HemorrhageError(
+            f"{run.series_json_path}: expected the mixture of fold {fold}, received {error}. {_AGAIN}"
+        ) from error

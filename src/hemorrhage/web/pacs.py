@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 
@@ -20,7 +20,7 @@ from hemorrhage.web.intake import PartWriter, Spend
 from hemorrhage.web.limits import Limits, RefusedError
 
 LOGIN_VARIABLE = "HEMORRHAGE_PACS_LOGIN"
-_STUDY_UID = "0020000D"
+_STUDY_UID, _DATE, _DESCRIPTION, _MODALITIES, _SERIES = "0020000D", "00080020", "00081030", "00080061", "00201206"
 _MOST_STUDIES = 200
 _SECONDS = 20.0
 _PIECE = 1 << 16
@@ -67,8 +67,7 @@ class Pacs:
             if not re.fullmatch(r"(\d{8})?", day):
                 raise RefusedError(f"Expected days as YYYYMMDD, received {day[:20]!r}.")
         days = {"StudyDate": f"{first}-{last}"} if first or last else {}
-        fields = {"includefield": "00081030,00080061,00201206"}
-        found = [_read_study(one) for one in self._query({"limit": str(_MOST_STUDIES), **days, **fields})]
+        found = [_read_study(one) for one in self._query({"limit": str(_MOST_STUDIES), **days})]
         return sorted((study for study in found if study.uid), key=lambda study: study.date, reverse=True)
 
     def pull(self, uid: str, folder: Path, spend: Spend) -> PartWriter:
@@ -91,8 +90,13 @@ class Pacs:
 
     def _query(self, words: dict[str, str]) -> list[dict[str, Any]]:
         headers = {"accept": "application/dicom+json"}
+        # One word each: a list with commas is in the standard, and Orthanc does not read it.
+        asked = [*words.items(), *(("includefield", tag) for tag in (_DESCRIPTION, _MODALITIES, _SERIES))]
         body = bytearray()
-        with self._asking(), self._client.stream("GET", "studies", params=words, headers=headers) as response:
+        with (
+            self._asking(),
+            self._client.stream("GET", "studies", params=urlencode(asked), headers=headers) as response,
+        ):
             self._require_ok(response)
             for piece in response.iter_bytes(_PIECE):
                 body += piece
@@ -136,13 +140,13 @@ def check_url(url: str) -> Any:
 
 def _read_study(found: dict[str, Any]) -> PacsStudy:
     uid = _value(found, _STUDY_UID)
-    series = _value(found, "00201206")
+    series = _value(found, _SERIES)
     return PacsStudy(
         # Part of an address to come, so that nothing but what a UID is made of may be in it.
         uid=uid if re.fullmatch(r"[0-9.]{1,64}", uid) else "",
-        date=_value(found, "00080020"),
-        description=_value(found, "00081030"),
-        modalities=_value(found, "00080061"),
+        date=_value(found, _DATE),
+        description=_value(found, _DESCRIPTION),
+        modalities=_value(found, _MODALITIES),
         series=int(series) if series.isdecimal() else 0,
     )
 

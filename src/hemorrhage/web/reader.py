@@ -10,7 +10,9 @@ from typing import Any
 
 from hemorrhage.processes import interrupts_held
 from hemorrhage.web.limits import Limits, RefusedError
-from hemorrhage.web.reading import serve_requests
+from hemorrhage.web.reading import READY, serve_requests
+
+_START_SECONDS = 60.0
 
 
 class ReaderProcess:
@@ -25,6 +27,8 @@ class ReaderProcess:
         self._turn = threading.Lock()
         self._process: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection | None = None
+        self._is_ready = False
+        self._is_closed = False
 
     def start(self) -> None:
         """Starts the process where none is running, so that the first file need not wait for it."""
@@ -47,7 +51,16 @@ class ReaderProcess:
         return reply["answer"]
 
     def close(self) -> None:
-        """Ends the process at once."""
+        """Ends the process at once, and starts no other; who waits for an answer is told so."""
+        self._is_closed = True
+        process = self._process
+        if process is not None:
+            process.kill()
+        # Whoever waits holds the turn until the pipe's end, which comes with the process's.
+        with self._turn:
+            self._discard()
+
+    def _discard(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.join()
@@ -58,20 +71,28 @@ class ReaderProcess:
     def _exchange(self, request: dict[str, Any], seconds: int) -> dict[str, Any]:
         connection = self._open()
         try:
+            # The time that a busy machine takes to start it is not the file's.
+            if not self._is_ready:
+                self._is_ready = connection.poll(_START_SECONDS) and connection.recv_bytes() == READY
+            if not self._is_ready:
+                self._discard()
+                return {"error": "The process that opens files does not start; the machine is too busy.", "status": 503}
             connection.send_bytes(json.dumps(request).encode())
             # Processor time is limited from within; a file that waits for something is ended from here.
             if connection.poll(1.5 * seconds + 1):
                 return dict(json.loads(connection.recv_bytes()))
         except (EOFError, OSError):
-            self.close()
+            self._discard()
             return {"error": "took more memory or time than a slice may; it was given up.", "status": 413}
-        self.close()
+        self._discard()
         return {"error": f"took longer than {seconds} seconds; it was given up.", "status": 413}
 
     def _open(self) -> Connection:
+        if self._is_closed:
+            raise RefusedError("The server is being stopped.", 503)
         if self._connection is not None and self._process is not None and self._process.is_alive():
             return self._connection
-        self.close()
+        self._discard()
         spawning = multiprocessing.get_context("spawn")
         ours, theirs = spawning.Pipe()
         self._process = spawning.Process(
@@ -80,5 +101,5 @@ class ReaderProcess:
         with interrupts_held():
             self._process.start()
         theirs.close()
-        self._connection = ours
+        self._connection, self._is_ready = ours, False
         return ours

@@ -22,6 +22,9 @@ from hemorrhage.web.facts import read_facts
 from hemorrhage.web.limits import Limits, RefusedError
 from hemorrhage.web.unpacking import is_zip, unpack
 
+READY = b"ready"
+"""What the process says once it can be asked."""
+
 
 def serve_requests(connection: Connection, limits: Limits, secret: bytes) -> None:
     """Answers requests until the other end of the pipe is closed; what the process runs."""
@@ -29,6 +32,7 @@ def serve_requests(connection: Connection, limits: Limits, secret: bytes) -> Non
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     warnings.filterwarnings("ignore", module="pydicom")
     _limit_memory(limits.reader_memory)
+    connection.send_bytes(READY)
     while True:
         try:
             request = json.loads(connection.recv_bytes())
