@@ -47,13 +47,12 @@ class _Pool(ProcessPoolExecutor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **words: Any) -> Future[Any]:
         """Returns the future of fn(*args, **words)."""
-        with interrupts_held():
+        with _interrupts_held():
             return super().submit(fn, *args, **words)
 
 
 @contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Holds Ctrl-C back from this thread, and for good from a process that is started within the block."""
+def _interrupts_held() -> Iterator[None]:
     # A child inherits the mask. The tracker is started first, since starting it would lift the mask.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

@@ -275,7 +275,10 @@ def test_a_zip_and_what_cannot_be_read_beside_it(service: Service, study: list[P
     cut = build_slice(7, SOPInstanceUID="1.2.3.1.77")
     scout = build_slice(8, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"], SeriesInstanceUID="1.2.3.9")
     magnet = build_slice(9, Modality="MR", SeriesInstanceUID="1.2.3.8", SeriesNumber=5)
+    index = build_slice(10)
+    del index.Modality, index.StudyInstanceUID, index.SeriesInstanceUID
     members = [
+        ("DICOMDIR", bytes_of(index, tmp_path)),
         *[(f"../study/{name}", content) for name, content in name_all(study)],
         ("again.dcm", study[0].read_bytes()),
         ("cut.dcm", bytes_of(cut, tmp_path)[:-500]),
@@ -286,8 +289,9 @@ def test_a_zip_and_what_cannot_be_read_beside_it(service: Service, study: list[P
     ]
     upload = send(client, [("study.zip", make_zip(members))])
     why = {one["file"]: one["why"] for one in upload["left_out"]}
-    assert set(why) == {"again.dcm", "cut.dcm", "readme.txt", "__MACOSX/._a"}
-    assert "same image" in why["again.dcm"] or "same image" in why["../study/slice-00.dcm"]
+    assert set(why) == {"DICOMDIR", "again.dcm", "cut.dcm", "readme.txt", "__MACOSX/._a"}
+    assert "index of a medium" in why["DICOMDIR"]
+    assert "same image" in why["again.dcm"]
     assert "cut short" in why["cut.dcm"]
     assert "not a DICOM file" in why["readme.txt"]
     (row,) = client.get("/api/worklist").json()

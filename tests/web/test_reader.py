@@ -144,5 +144,5 @@ def test_a_process_that_needs_too_much_memory_says_so_and_the_next_file_is_read(
 def test_a_killed_process_is_replaced(reader: ReaderProcess, head: Path) -> None:
     assert reader._process is not None
     reader._process.kill()
-    reader._process.join()
+    reader._process.wait()
     assert reader.ask("describe", head)["texts"]["modality"] == "CT"

@@ -2,15 +2,19 @@
 
 import json
 import multiprocessing
+import os
 import secrets
+import subprocess
+import sys
 import threading
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from hemorrhage.processes import interrupts_held
+from hemorrhage.web import reading
 from hemorrhage.web.limits import Limits, RefusedError
-from hemorrhage.web.reading import READY, serve_requests
+from hemorrhage.web.reading import READY
 
 _START_SECONDS = 60.0
 
@@ -25,7 +29,7 @@ class ReaderProcess:
         self._limits = limits
         self._secret = secret or secrets.token_bytes(32)
         self._turn = threading.Lock()
-        self._process: multiprocessing.process.BaseProcess | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
         self._is_ready = False
         self._is_closed = False
@@ -63,7 +67,7 @@ class ReaderProcess:
     def _discard(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.join()
+            self._process.wait()
         if self._connection is not None:
             self._connection.close()
         self._process = self._connection = None
@@ -90,16 +94,26 @@ class ReaderProcess:
     def _open(self) -> Connection:
         if self._is_closed:
             raise RefusedError("The server is being stopped.", 503)
-        if self._connection is not None and self._process is not None and self._process.is_alive():
+        if self._connection is not None and self._process is not None and self._process.poll() is None:
             return self._connection
         self._discard()
-        spawning = multiprocessing.get_context("spawn")
-        ours, theirs = spawning.Pipe()
-        self._process = spawning.Process(
-            target=serve_requests, args=(theirs, self._limits, self._secret), name="reader", daemon=True
+        ours, theirs = multiprocessing.Pipe()
+        # Not by multiprocessing, which would first import what this program began with, and that may be Keras. A
+        # session of its own keeps Ctrl-C from it.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", reading.__name__, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            env=_build_environment(),
         )
-        with interrupts_held():
-            self._process.start()
         theirs.close()
         self._connection, self._is_ready = ours, False
+        ours.send_bytes(json.dumps({"limits": asdict(self._limits), "secret": self._secret.hex()}).encode())
         return ours
+
+
+def _build_environment() -> dict[str, str]:
+    """This process's environment with the same modules to be found, and without what is secret (tokens, logins)."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HEMORRHAGE_")}
+    return {**kept, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

@@ -6,7 +6,6 @@ text. Memory, processor time and time on the wall are limited (see reader.Reader
 
 import json
 import resource
-import signal
 import sys
 import traceback
 import warnings
@@ -26,10 +25,10 @@ READY = b"ready"
 """What the process says once it can be asked."""
 
 
-def serve_requests(connection: Connection, limits: Limits, secret: bytes) -> None:
-    """Answers requests until the other end of the pipe is closed; what the process runs."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+def serve_requests(connection: Connection) -> None:
+    """Answers requests until the other end of the pipe is closed; the first message has the limits and the secret."""
+    given = json.loads(connection.recv_bytes())
+    limits, secret = Limits(**given["limits"]), bytes.fromhex(given["secret"])
     warnings.filterwarnings("ignore", module="pydicom")
     _limit_memory(limits.reader_memory)
     connection.send_bytes(READY)
@@ -108,3 +107,7 @@ def _decode(path: Path, out: Path, limits: Limits) -> dict[str, Any]:
     pixels_hu = read_slice(path).pixels_hu
     np.save(out, np.ascontiguousarray(pixels_hu), allow_pickle=False)
     return {"shape": list(pixels_hu.shape)}
+
+
+if __name__ == "__main__":
+    serve_requests(Connection(int(sys.argv[1])))

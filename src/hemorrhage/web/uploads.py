@@ -121,9 +121,14 @@ class Work:
                 continue
             try:
                 found = self.reader.ask("describe", one.path)
-                described[f"{number:06d}"] = (one, Facts(found["texts"], found["ids"]))
             except RefusedError as error:
                 self._leave_out(one.name, str(error))
+                continue
+            facts = Facts(found["texts"], found["ids"])
+            if facts.text("modality") or facts.ids.get("study"):
+                described[f"{number:06d}"] = (one, facts)
+            else:
+                self._leave_out(one.name, "of no study: the index of a medium (DICOMDIR) perhaps.")
         return described
 
     def _read_studies(self, files: dict[str, tuple[Received, Facts]]) -> None:
