@@ -1,4 +1,4 @@
-"""The page as the tests have it: the shipped run behind a real server, with a small limit for an upload and a session for every test.
+"""The shipped run behind a real server, with a small limit for an upload and a session for every test.
 
 python -m tests.web.browser.serving PORT
 """
