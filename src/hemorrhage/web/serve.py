@@ -88,8 +88,12 @@ def bind(address: Address) -> socket.socket:
         family, _, _, _, place = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(place)
-        listening.listen(_BACKLOG)
+        try:
+            listening.bind(place)
+            listening.listen(_BACKLOG)
+        except OSError:
+            listening.close()
+            raise
     except (OSError, OverflowError) as error:
         raise HemorrhageError(
             f"Expected to listen at {address.host} port {address.port}, but that cannot be had "
