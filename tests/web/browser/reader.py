@@ -39,6 +39,7 @@ def open_study(page: Page, paths: Sequence[Path]) -> None:
 def wait_to_read(page: Page) -> None:
     """Waits for the answer of the only study, and puts the focus on the image."""
     wait_for_studies(page, 1)
+    expect(page.locator("#corner-slice")).not_to_be_empty()
     # A slice that cannot be read has a message in the place of an image.
     expect(page.locator("#stage.has-image, #stage-message:not(:empty)").first).to_be_attached()
     page.focus("#stage")

@@ -52,7 +52,7 @@ def write_study(folder: Path, seed: int, slices: int, subtypes: tuple[str, ...])
     for index, slice_hu in enumerate(pixels_hu):
         image_id = generate_uid(entropy_srcs=[str(seed), str(index)])
         header = build_header(STORED_FORMS[1], scan, index, SIZE, image_id, (ids[0], ids[1], ids[2]))
-        _write(folder / f"IM{(index * 5) % slices:04d}", slice_hu, header, index)
+        _write(folder / f"IM{slices - 1 - index:04d}", slice_hu, header, index)
     return Study(folder, pixels_hu, scan.field_mm / SIZE)
 
 
@@ -83,7 +83,7 @@ def write_damaged(study: Study, folder: Path) -> list[Path]:
     """Writes a study's files but for the end of the pixels of its middle slice, and a text that is no DICOM file."""
     folder.mkdir()
     names = [path.name for path in study.paths]
-    cut = f"IM{(len(names) // 2 * 5) % len(names):04d}"
+    cut = f"IM{len(names) - 1 - len(names) // 2:04d}"
     for path in study.paths:
         content = path.read_bytes()
         (folder / path.name).write_bytes(content[:-20_000] if path.name == cut else content)

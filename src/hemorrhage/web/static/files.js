@@ -37,7 +37,8 @@ async function readAll(reader) {
 export function tooMuch(files, limits) {
   const total = files.reduce((sum, { file }) => sum + file.size, 0);
   if (files.length > limits.files) {
-    return `${count(files.length, "file")} are more than the ${limits.files.toLocaleString("en")} that are taken at once. Add fewer.`;
+    const most = limits.files.toLocaleString("en");
+    return `${count(files.length, "file")} are more than the ${most} that are taken at once. Add fewer.`;
   }
   if (total > limits.bytes) {
     return `${bytes(total)} are more than the ${bytes(limits.bytes)} that are taken at once. Add one study at a time.`;

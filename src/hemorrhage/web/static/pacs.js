@@ -43,8 +43,8 @@ function buildStudy(study, onPull) {
     }),
   );
   const detail = `${study.modalities} · ${count(study.series, "series", "series")}`;
-  const words = build("span", { class: "pacs-words" }, build("span", {}, title), build("span", { class: "work-detail" }, detail));
-  return build("li", {}, words, pull);
+  const words = [build("span", {}, title), build("span", { class: "work-detail" }, detail)];
+  return build("li", {}, build("span", { class: "pacs-words" }, ...words), pull);
 }
 
 function day(date) {

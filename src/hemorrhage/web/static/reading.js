@@ -58,7 +58,8 @@ export class Reading extends EventTarget {
   goToPeak(label) {
     const known = this.slices.filter((slice) => slice.probabilities);
     if (!known.length) return;
-    this.go(known.reduce((best, slice) => (slice.probabilities[label] > best.probabilities[label] ? slice : best)).index);
+    const higher = (best, slice) => (slice.probabilities[label] > best.probabilities[label] ? slice : best);
+    this.go(known.reduce(higher).index);
   }
 
   setWindow(window) {

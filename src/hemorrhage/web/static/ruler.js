@@ -98,10 +98,11 @@ export class Ruler {
 function drawLine(line, placed, length) {
   const [from, to] = [toStage(line.from, placed), toStage(line.to, placed)];
   const ends = { x1: from.x, y1: from.y, x2: to.x, y2: to.y };
+  const place = { x: Math.max(from.x, to.x) + 8, y: from.x > to.x ? from.y : to.y };
   return [
     buildSvg("line", { class: "ruler-edge", ...ends }),
     buildSvg("line", { class: "ruler-line", ...ends }),
     ...[from, to].map((end) => buildSvg("circle", { class: "ruler-end", cx: end.x, cy: end.y, r: 3.5 })),
-    buildSvg("text", { class: "ruler-length", x: Math.max(from.x, to.x) + 8, y: from.x > to.x ? from.y : to.y }, length),
+    buildSvg("text", { class: "ruler-length", ...place }, length),
   ];
 }

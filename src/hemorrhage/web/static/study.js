@@ -16,13 +16,18 @@ export function showStudies(reading, about, onSeries) {
     showAnswer(study, about);
     say(byId("study-title"), study.title);
     say(byId("study-description"), study.description);
-    byId("facts").replaceChildren(...study.facts.flatMap(([name, value]) => [build("dt", {}, name), build("dd", {}, value)]));
-    byId("series").replaceChildren(...study.series.map((one) => buildSeries(one, one.series === series?.series, onSeries)));
+    byId("facts").replaceChildren(...study.facts.flatMap(buildFact));
+    const isShown = (one) => one.series === series?.series;
+    byId("series").replaceChildren(...study.series.map((one) => buildSeries(one, isShown(one), onSeries)));
     byId("exports").replaceChildren(...EXPORTS.map((kind) => buildExport(study, kind)));
   };
   for (const event of ["open", "update"]) reading.addEventListener(event, draw);
   reading.addEventListener("open", () => setOpen(true));
   reading.addEventListener("close", () => setOpen(false));
+}
+
+function buildFact([name, value]) {
+  return [build("dt", {}, name), build("dd", {}, value)];
 }
 
 function setOpen(open) {

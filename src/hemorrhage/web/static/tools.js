@@ -24,7 +24,8 @@ export class Tools {
     this.stage = stage;
     this.reading = reading;
     byId("presets").replaceChildren(...PRESETS.map((preset, at) => this.#buildPreset(preset, at)));
-    byId("tools").replaceChildren(...Object.keys(TOOLS).map((name) => this.#buildTool(name)), this.#buildFit(), clearing(ruler));
+    const tools = Object.keys(TOOLS).map((name) => this.#buildTool(name));
+    byId("tools").replaceChildren(...tools, this.#buildFit(), clearing(ruler));
     for (const [name, field] of Object.entries(this.#fields)) this.#follow(name, field);
     reading.addEventListener("window", () => this.#showWindow());
     this.choose(this.current);
