@@ -80,13 +80,29 @@ def describe_study(study: StudyRecord, prevalence: np.ndarray) -> dict[str, Any]
 def describe_facts(series: SeriesRecord) -> list[list[str]]:
     """Returns what a reader of the images wants to know of how they were made: pairs of name and text."""
     facts = series.facts
-    found = [[name, f"{facts.text(key)}{unit}"] for name, key, unit in _FACTS if facts.text(key)]
+    found = [[name, _say_fact(facts, key, unit)] for name, key, unit in _FACTS if facts.text(key)]
     rows, columns = facts.shape
     spacing = facts.pixel_spacing_mm
     size = f"{rows} x {columns}" + (f", {spacing[0]:.3g} mm a pixel" if spacing else "")
     steps = np.diff(sorted(z for one in series.slices if (z := one.facts.z_mm) is not None))
     apart = [["Slices apart", f"{np.median(steps):.3g} mm"]] if len(steps) else []
     return [*found[:1], *apart, *found[1:], ["Pixels", size]]
+
+
+def _say_fact(facts: Facts, key: str, unit: str) -> str:
+    if key == "age":
+        return format_age(facts.text(key))
+    number = facts.number(key) if unit else None
+    return f"{facts.text(key)}{unit}" if number is None else f"{number:g}{unit}"
+
+
+def format_age(text: str) -> str:
+    """Returns an age string of DICOM (PS3.5, 6.2, AS), such as 061Y, in words; another text as it is."""
+    number, unit = text[:-1], _AGE_UNITS.get(text[-1:])
+    return f"{int(number)} {unit}" if unit and number.isascii() and number.isdecimal() else text
+
+
+_AGE_UNITS = {"D": "days", "W": "weeks", "M": "months", "Y": "years"}
 
 
 def describe_pacs_study(study_id: str, study: PacsStudy) -> dict[str, Any]:
