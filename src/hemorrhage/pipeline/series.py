@@ -234,11 +234,6 @@ def _say_losses(truth: np.ndarray, outputs: Sequence[np.ndarray], weights: np.nd
         console.say(f"{label:<30}" + "".join(f"{loss[column]:>10.5f}" for loss in losses) + f"   {shares}")
     totals = [weighted_log_loss(truth, output) for output in outputs]
     console.say(f"{'weighted log loss':<30}" + "".join(f"{total:>10.5f}" for total in totals))
-    best = int(np.argmin(totals))
-    if totals[best] < totals[-1]:
-        console.warn(
-            f"The mixture is worse out of fold than {PARTS[best]!r} alone: these are too few patients to weigh them by."
-        )
 
 
 def _write_answers(path: Path, like: Path, table: pd.DataFrame, values: np.ndarray) -> None:
