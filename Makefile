@@ -29,7 +29,7 @@ HEMORRHAGE := .venv/bin/hemorrhage
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-quick phantom audit headers prepare merge lr-find train predict probe series select blend calibrate studies explain submit report show score serve test-web kaggle-dataset push upload download kernels test-kernels bench bench-size bench-table bench-gpu bench-page bench-backbones realism spectra transfer saliency pictures ladder craft ship check format test clean
+.PHONY: help setup demo demo-quick phantom audit headers prepare merge lr-find train predict probe series select blend calibrate studies explain submit report show score serve test-web kaggle-dataset push upload download kernels test-kernels bench bench-size bench-table bench-gpu bench-page bench-backbones realism spectra transfer saliency pictures ladder craft ship check format test test-slow clean
 
 help: ## this list
 	@echo "Intracranial hemorrhage in head CT: from DICOM to submission.csv. Not for clinical use."
@@ -176,14 +176,17 @@ check: $(READY) ## format, lint, types and tests
 	$(PYTHON) -m ruff format --check src tests
 	$(PYTHON) -m ruff check src tests
 	$(PYTHON) -m mypy
-	$(PYTHON) -m pytest -n auto --dist loadscope
+	$(PYTHON) -m pytest -n auto --dist loadscope -m "not slow"
 
 format: $(READY) ## put the code into its form
 	$(PYTHON) -m ruff format src tests
 	$(PYTHON) -m ruff check --fix src tests
 
 test: $(READY) ## the tests alone
-	$(PYTHON) -m pytest -n auto --dist loadscope
+	$(PYTHON) -m pytest -n auto --dist loadscope -m "not slow"
+
+test-slow: $(READY) ## longer looks that the tests leave out, some minutes
+	$(PYTHON) -m pytest -m slow
 
 clean: ## remove the environment and caches; data and runs stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build src/*.egg-info

@@ -155,6 +155,7 @@ def test_made_series_bleed_where_and_as_long_as_planned(plans: tuple[PatientPlan
     check_any(measure_labels(labels), 0.15)
 
 
+@pytest.mark.slow
 def test_more_made_series_bleed_as_real_ones_do(real_data: Path, plans: tuple[PatientPlan, ...]) -> None:
     """A longer look, where the real table is at hand to hold them against."""
     labels, taken = label_bleeding(plans, 60)

@@ -36,5 +36,5 @@ def test_it_predicts_a_plain_folder_and_a_data_set(data_folder: Path) -> None:
 
 
 def test_an_unknown_one_is_refused_by_name(data_folder: Path) -> None:
-    with pytest.raises(HemorrhageError, match=r"letters, digits"):
+    with pytest.raises(HemorrhageError, match="come with the package: @phantom"):
         find_run("@brain")
