@@ -73,9 +73,9 @@ def probabilities(path: Path) -> np.ndarray:
     return pd.read_parquet(path).sort_values("image_id")[list(LABELS)].to_numpy()
 
 
-@pytest.mark.parametrize("on", ["probabilities", "embeddings"])
-def test_a_series_run_predicts_and_submits_like_any_other(on: str, data_folder: Path, folded: Run) -> None:
-    run = train_series(["all"], "second", QUICK | {"on": on, "model": "gru"}, SILENT)
+@pytest.mark.parametrize(("on", "model"), [("probabilities", "conv"), ("embeddings", "gru")])
+def test_a_series_run_predicts_and_submits_like_any_other(on: str, model: str, data_folder: Path, folded: Run) -> None:
+    run = train_series(["all"], "second", QUICK | {"on": on, "model": model}, SILENT)
     held_out, test = probabilities(run.out_of_fold_path), probabilities(run.test_path)
     assert np.isfinite(held_out).all()
     assert len(test) == 12
