@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 
 from hemorrhage.terminal import load_keras_quietly, name_program, open_console
 
@@ -12,6 +13,7 @@ def call_series(options: argparse.Namespace) -> int:
 
     flags = {key: value for key in ("on", "model") if (value := getattr(options, key)) is not None}
     settings = parse_settings(options.set, flags)
+    _require_runs(options.runs)
     load_keras_quietly()
     from hemorrhage.pipeline.series import train_series
 
@@ -20,6 +22,14 @@ def call_series(options: argparse.Namespace) -> int:
     if run.test_path.is_file():
         print(f"next: {name_program()} submit {run.folder.name}")
     return 0
+
+
+def _require_runs(names: Sequence[str]) -> None:
+    # A wrong name is refused at once, not after the seconds that TensorFlow takes to load.
+    from hemorrhage.pipeline.runs import find_run
+
+    for name in names:
+        find_run(name)
 
 
 def call_select(options: argparse.Namespace) -> int:
@@ -33,6 +43,7 @@ def call_select(options: argparse.Namespace) -> int:
 
 def call_blend(options: argparse.Namespace) -> int:
     """Makes a run of runs."""
+    _require_runs(options.runs)
     load_keras_quietly()
     from hemorrhage.pipeline.blend import blend_runs
 
