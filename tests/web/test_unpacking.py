@@ -53,6 +53,7 @@ def test_a_link_in_a_zip_becomes_a_file(tmp_path: Path) -> None:
         (make_zip([("a", b"x" * 100)])[:-30], LIMITS, "list of files is missing"),
         (b"PK\x03\x04 and nothing that is a zip", LIMITS, "list of files is missing"),
     ],
+    ids=["ratio", "size", "files", "cut short", "no zip"],
 )
 def test_what_is_too_much_or_broken_is_refused_with_words(
     tmp_path: Path, content: bytes, limits: Limits, words: str
